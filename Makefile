@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# apm-bpf. `make help` lists the targets. Sources are found by wildcard: a new file needs no edit here.
+
+VERSION := 0.1.0
+BUILD   := build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+CC         ?= cc
+CLANG      ?= clang
+LLVM_STRIP ?= $(firstword $(shell command -v llvm-strip llvm-strip-14 llvm-strip-18 llvm-strip-19 2>/dev/null) true)
+BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+
+ARCH     := $(shell uname -m)
+BPF_ARCH := $(if $(filter aarch64,$(ARCH)),arm64,x86)
+TRIPLET  := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
+CPPFLAGS += -D_GNU_SOURCE -DAPM_VERSION='"$(VERSION)"' -Iuser -Ibpf -I$(BUILD)
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu11 $(WARN) -fno-omit-frame-pointer
+LIBS     := -l:libbpf.a -lelf -lz -lcapstone -ljansson -l:libiberty.a -lm -lpthread
+BPFFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
+            -Ivmlinux -Ibpf -I/usr/include/$(TRIPLET) -mcpu=v3 -MMD -MP
+
+SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+BPF_SRC  := $(wildcard bpf/*.bpf.c bpf/lib/*.bpf.c)
+BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(BUILD)/%.bpf.o)
+USER_SRC := $(wildcard user/*.c user/*/*.c)
+USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ  := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
+# What needs neither root nor BPF: everything outside collect/ and what includes it.
+PURE_SRC := $(filter-out $(wildcard user/collect/*.c) $(shell grep -l 'collect/' $(USER_SRC) 2>/dev/null),$(USER_SRC))
+SAN_OBJ  := $(patsubst %.c,$(BUILD)/san/%.o,$(filter-out user/main.c,$(USER_SRC)))
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out user/main.c,$(PURE_SRC)))
+
+UNIT_SRC := $(wildcard tests/unit/test_*.c tests/host/test_*.c)
+UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
+ABI_SRC  := $(wildcard tests/abi/test_*.c tests/verify/test_*.c)
+ABI_BIN  := $(ABI_SRC:%.c=$(BUILD)/%)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+LIVE_SRC := $(wildcard tests/live/clients/*.c)
+LIVE_BIN := $(LIVE_SRC:%.c=$(BUILD)/%)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
+DEMO_SRC := $(wildcard tools/demo.d/*.c)
+DEMO_BIN := $(DEMO_SRC:%.c=$(BUILD)/%)
+
+.PHONY: all help test test-unit test-live demo bench fuzz lint install uninstall clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/apm-bpf
+
+help:
+	@echo 'make            build $(BUILD)/apm-bpf (no root, no BTF on the build host)'
+	@echo 'make test       everything; live tests need root (else they are skipped and counted)'
+	@echo 'make test-unit  what needs no root'
+	@echo 'make demo       trace a small shop with planted faults (root)'
+	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
+	@echo 'make fuzz       fuzz for FUZZ_SECONDS per target (default 60)'
+	@echo 'make lint       rules of the tree, clang-format, clang-tidy, cppcheck, shellcheck'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make clean'
+
+# ---- BPF: objects, one linked object, one skeleton ----
+$(BUILD)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPFFLAGS) -c $< -o $@
+	@$(LLVM_STRIP) -g $@
+
+$(BUILD)/bpf/apm.o: $(BPF_OBJ)
+	$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/apm.skel.h: $(BUILD)/bpf/apm.o
+	$(BPFTOOL) gen skeleton $< name apm_bpf > $@.tmp && mv $@.tmp $@
+
+# ---- the program ----
+$(BUILD)/user/collect/%.o: CPPFLAGS += -isystem $(BUILD)
+$(BUILD)/san/user/collect/%.o: CPPFLAGS += -isystem $(BUILD)
+$(filter $(BUILD)/user/collect/%,$(USER_OBJ)): | $(BUILD)/apm.skel.h
+$(filter $(BUILD)/san/user/collect/%,$(SAN_OBJ)): | $(BUILD)/apm.skel.h
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libapm.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/apm-bpf: $(BUILD)/user/main.o $(BUILD)/libapm.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# ---- tests ----
+$(BUILD)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SAN) -MMD -MP -c $< -o $@
+
+$(BUILD)/san/libapm.a: $(SAN_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(UNIT_BIN) $(ABI_BIN): $(BUILD)/%: %.c $(BUILD)/san/libapm.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(SAN) -MMD -MP -o $@ $< $(BUILD)/san/libapm.a -lcmocka $(LIBS)
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/libapm.a: $(FUZZ_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(FUZZ_BIN): $(BUILD)/%: %.c $(BUILD)/fuzz/libapm.a
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined \
+		-MMD -MP -o $@ $< $(BUILD)/fuzz/libapm.a -lelf -lz -ljansson -l:libiberty.a -lm
+
+# Programs traced by live tests: built as an ordinary project would be. A file may name its libraries in a line "LIBS: -lpq".
+PQ_CFLAGS := $(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null)
+$(LIVE_BIN) $(DEMO_BIN): $(BUILD)/%: %.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O2 -g $(WARN) $(PQ_CFLAGS) $(shell sed -n 's/.*CFLAGS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) \
+		-MMD -MP -o $@ $< $(shell sed -n 's/.*LIBS: *\(.*[^ *\/]\).*/\1/p' $< | head -1)
+
+$(BENCH_BIN): $(BUILD)/%: %.c $(BUILD)/libapm.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libapm.a \
+		$(shell sed -n 's/.*LIBS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) $(LIBS)
+
+test-unit: $(UNIT_BIN) $(BUILD)/apm-bpf
+	tests/run unit host replay
+
+test: all $(UNIT_BIN) $(ABI_BIN) $(LIVE_BIN) $(FUZZ_BIN) $(DEMO_BIN)
+	tests/run unit host replay abi verify fuzz tree live
+
+demo: all $(DEMO_BIN)
+	tools/demo.d/run
+
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZ_BIN)
+	tests/fuzz/run $(FUZZ_SECONDS)
+
+bench: all $(BENCH_BIN) $(LIVE_BIN)
+	tests/bench/run
+
+lint:
+	tools/check-tree
+	tools/lint
+
+install: all
+	install -Dm755 $(BUILD)/apm-bpf $(DESTDIR)$(PREFIX)/sbin/apm-bpf
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/apm-bpf
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

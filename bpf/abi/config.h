@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What user space tells the BPF programs before they load (constant afterwards), and shared capacities. */
+#ifndef APM_ABI_CONFIG_H
+#define APM_ABI_CONFIG_H
+
+#if !defined(__bpf__) && !defined(__VMLINUX_H__)
+#include <linux/types.h>
+#endif
+
+#define APM_MAX_LIBS	 256   /* distinct library files traced at once */
+#define APM_MAX_SCOPE	 16384 /* processes in scope at once */
+#define APM_MAX_THREADS	 65536 /* threads inside a call at once (kernels without task storage) */
+#define APM_MAX_CONNS	 32768
+#define APM_MAX_HANDLES	 65536 /* prepared statement handles known at once */
+#define APM_NEST_MAX	 4     /* calls of a client library nested in one thread */
+#define APM_MAX_PARAMS	 32    /* bound parameters hashed */
+#define APM_PARAM_BYTES	 256   /* of each */
+#define APM_MAX_WRAPPERS 8
+
+struct apm_config {
+	__u64 hash_key[2];  /* keys param_hash; fresh per trace */
+	__u32 max_sql;	    /* bytes of text kept */
+	__u32 sample_freq;  /* Hz; 0 = off */
+	__u32 wake_bytes;   /* wake the reader when this much is waiting in the ring */
+	__u8 task_storage;  /* per-thread state: 1 task storage, 0 preallocated hash */
+	__u8 read_cpu_time; /* fill cpu_start_ns and cpu_end_ns */
+	__u8 reserved[2];
+};
+
+/*
+ * Facts about one copy of one library, proven at attach time by decoding its accessors. Offsets are
+ * bytes into the object named; -1 = not known, and what needs it is left out of the events.
+ */
+enum apm_off {
+	/* libpq: PGconn */
+	APM_OFF_PG_CONN_SOCKET = 0,
+	APM_OFF_PG_CONN_DB = 1,
+	APM_OFF_PG_CONN_USER = 2,
+	/* libpq: PGresult */
+	APM_OFF_PG_RES_NTUPLES = 3,
+	APM_OFF_PG_RES_STATUS = 4,
+	APM_OFF_PG_RES_CMD = 5,
+	APM_OFF_PG_RES_ERRMSG = 6,
+	APM_OFF_PG_RES_ERRFIELDS = 7,
+	/* libpq: PGMessageField */
+	APM_OFF_PG_FIELD_CODE = 8,
+	APM_OFF_PG_FIELD_TEXT = 9,
+	/* sqlite3_stmt (struct Vdbe) */
+	APM_OFF_LITE_STMT_DB = 0,
+	APM_OFF_LITE_STMT_SQL = 1,
+	APM_OFF_LITE_STMT_STATE = 2,  /* 3.38 and later: u8, equal to STATE_RUN while rows remain */
+	APM_OFF_LITE_STMT_NVAR = 3,
+	APM_OFF_LITE_STMT_AVAR = 4,
+	/* struct sqlite3_value (Mem) */
+	APM_OFF_LITE_MEM_SIZE = 5,    /* sizeof */
+	APM_OFF_LITE_MEM_FLAGS = 6,
+	/* sqlite3 */
+	APM_OFF_LITE_DB_ERRCODE = 7,
+	APM_OFF_LITE_DB_ERRVALUE = 8, /* pErr, a sqlite3_value whose text is the message */
+	APM_OFF_LITE_DB_CHANGES = 9,
+	APM_OFF_LITE_DB_TOTAL_CHANGES = 10,
+	APM_OFF_LITE_STATE_RUN = 11,  /* not an offset: the value of STATE that means "rows remain" */
+	APM_OFF_LITE_STMT_PC = 12,    /* before 3.38: s32, >= 0 while rows remain */
+	APM_OFF_LITE_MEM_Z = 13,      /* text or blob pointer */
+	APM_OFF_LITE_MEM_N = 14,      /* its length, s32 */
+	APM_OFF_MAX = 20,
+};
+
+enum apm_wrapper_base {
+	APM_BASE_SLOT = 0, /* the stack slot that holds the return address into the wrapper */
+	APM_BASE_FP = 1,   /* the frame pointer register at entry of the probed function */
+};
+
+/*
+ * A function of the library that calls a probed one: its own caller is the call site. The wrapper's own
+ * return address is read at base + off; from the .eh_frame row at ret_off.
+ */
+struct apm_wrapper {
+	__u32 ret_off; /* the return address inside the wrapper, st_value space */
+	__s16 off;
+	__u8 base; /* enum apm_wrapper_base */
+	__u8 reserved;
+};
+
+struct apm_lib {
+	__u64 text_start; /* executable segment, st_value space */
+	__u64 text_end;
+	__s32 off[APM_OFF_MAX];
+	__u32 wrapper_count;
+	__u16 lib_id;
+	__u8 system; /* enum apm_system */
+	__u8 reserved;
+	struct apm_wrapper wrapper[APM_MAX_WRAPPERS];
+};
+
+/* Where a probe site stands: the program learns lib_id and symbol from the attach cookie. */
+#define APM_COOKIE(lib_id, symbol) ((__u64)(lib_id) << 16 | (__u64)(symbol))
+#define APM_COOKIE_LIB(cookie)	   ((__u32)((cookie) >> 16))
+#define APM_COOKIE_SYMBOL(cookie)  ((__u32)((cookie) & 0xffff))
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a report says, as data: filled by analysis.c, printed by the writers in this folder. Strings are redacted,
+ * NUL-terminated, owned by the report; they may still hold any bytes a hostile program put there, so writers
+ * clean them for their output (strbuf_add_clean, JSON and XML escaping). Times are nanoseconds.
+ */
+#ifndef APM_REPORT_MODEL_H
+#define APM_REPORT_MODEL_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+#include "abi/counters.h"
+
+enum severity {
+	SEVERITY_INFO = 0,
+	SEVERITY_LOW = 1,
+	SEVERITY_MEDIUM = 2,
+	SEVERITY_HIGH = 3,
+	SEVERITY_CRITICAL = 4,
+};
+
+enum confidence {
+	CONFIDENCE_NONE = 0,
+	CONFIDENCE_LIKELY = 1,
+	CONFIDENCE_EXACT = 2,
+};
+
+const char *severity_name(enum severity severity);	 /* "info" … "critical" */
+int severity_parse(const char *name, enum severity *out); /* 0 or -EINVAL */
+const char *confidence_name(enum confidence confidence);  /* "none", "likely", "exact" */
+
+struct report_query {
+	uint64_t fingerprint;
+	const char *query; /* normalised; raw of one execution with --show-literals in `example` */
+	const char *example; /* NULL without --show-literals */
+	const char *summary;
+	const char *system; /* OpenTelemetry db.system.name: "postgresql", "sqlite" … */
+	const char *operation;
+	const char *const *collections; /* NULL-terminated */
+	const char *stmt_class; /* "query", "control" */
+	uint64_t calls, errors, rows;
+	uint64_t total_ns, min_ns, p50_ns, p95_ns, p99_ns, max_ns;
+	uint64_t elapsed_ns; /* sum of wall times, first call to last row */
+	uint64_t max_rows;
+	uint64_t cpu_samples;
+	double share;	/* of all db time, 0..1 */
+	uint64_t running; /* still running at the end */
+};
+
+struct report_slow {
+	uint64_t fingerprint;
+	const char *query;
+	uint64_t duration_ns;
+	uint64_t ts_realtime_ns; /* start */
+	uint64_t rows;
+	const char *operation;
+	const char *const *collections;
+	const char *recommendation; /* NULL = no rule applies */
+	uint32_t tgid, tid;
+	int running; /* still running at the end: duration is a lower bound */
+};
+
+struct report_n_plus_one {
+	uint64_t fingerprint;
+	const char *query;
+	uint64_t count; /* repeats in all units */
+	uint64_t units;
+	uint64_t distinct_parameters; /* in the worst unit; 0 = not readable */
+	uint64_t total_ns;
+	double share; /* of those units' time */
+	uint64_t parent_fingerprint; /* the query that gave the ids; 0 = none found */
+	const char *parent_query;
+	const char *call_site; /* NULL = not known */
+	const char *const *examples; /* up to three, NULL-terminated; raw only with --show-literals */
+	const char *recommendation;
+	enum severity severity;
+	enum confidence confidence;
+};
+
+struct report_unit {
+	const char *kind;	/* "process", "run", later "request" … */
+	const char *shape;	/* a name for units that do the same: first statement's summary, or the function */
+	const char *process;
+	uint64_t count, statements, errors;
+	uint64_t total_ns, db_ns, p50_ns, p95_ns, max_ns;
+	double statements_per_unit;
+	enum confidence confidence;
+};
+
+struct report_error {
+	const char *system;
+	const char *code;
+	const char *message;
+	uint64_t count;
+	uint64_t fingerprint;
+	const char *query;
+	uint64_t first_realtime_ns, last_realtime_ns;
+};
+
+struct report_finding {
+	const char *detector; /* "n_plus_one", "slow_query", "duplicate_query" … */
+	enum severity severity;
+	enum confidence confidence;
+	uint64_t fingerprint; /* 0 = none */
+	const char *query;    /* NULL = none */
+	const char *unit;     /* shape of the unit, NULL = none */
+	const char *title;    /* one line */
+	const char *evidence; /* one sentence with numbers */
+	const char *recommendation;
+	const char *call_site; /* NULL = not known */
+	uint64_t total_ns;    /* time at stake */
+	uint64_t count;
+};
+
+struct report_function {
+	const char *name;
+	const char *module;
+	uint64_t self, total; /* samples */
+	double share;	      /* self / all samples */
+};
+
+struct report_coverage {
+	const char *kind; /* "process", "library", "missing", "kernel" */
+	uint32_t tgid;
+	const char *subject;
+	const char *text;
+};
+
+struct report_library {
+	const char *name, *version, *path, *build_id;
+	uint64_t statements;
+};
+
+struct report_bottleneck {
+	const char *kind;   /* cpu, memory, io, database, external, lock */
+	const char *impact; /* low, medium, high */
+	double share;
+	const char *evidence;
+	const char *recommendation;
+};
+
+#define REPORT_LIST(type) struct { size_t count; struct type *item; }
+
+struct report {
+	/* target and window */
+	const char *target;
+	const char *host, *kernel, *tool_version, *service, *environment;
+	uint64_t start_realtime_ns, duration_ns;
+	int truncated;	/* the capture was cut short */
+	int lower_bounds; /* a lossy counter is not zero: counts are lower bounds */
+	uint32_t normaliser_version;
+	int regrouped; /* fingerprints were made anew by this version's normaliser */
+
+	/* summary */
+	uint64_t units, transactions, statements, control_statements, errors;
+	uint64_t db_ns, average_ns, p50_ns, p95_ns, p99_ns;
+	double error_rate, throughput_per_s;
+	uint64_t links_exact, links_likely, links_none;
+	uint64_t running;
+	uint64_t slow_threshold_ns;
+	uint32_t n_plus_one_threshold;
+
+	REPORT_LIST(report_query) queries;   /* by total time */
+	REPORT_LIST(report_slow) slow;	     /* slowest first, bounded */
+	REPORT_LIST(report_n_plus_one) n_plus_one;
+	REPORT_LIST(report_unit) unit_shapes;
+	REPORT_LIST(report_error) error_groups;
+	REPORT_LIST(report_finding) findings; /* most worthwhile first */
+	REPORT_LIST(report_function) functions;
+	REPORT_LIST(report_coverage) coverage;
+	REPORT_LIST(report_library) libraries;
+	REPORT_LIST(report_bottleneck) bottlenecks;
+
+	/* profile */
+	uint64_t samples, samples_attributed, samples_unattributed, samples_complete;
+	uint32_t sample_freq;
+
+	/* losses by enum apm_counter, and the tool's own cost */
+	uint64_t losses[APM_CNT_MAX];
+	uint64_t late_attach_ns;
+	uint64_t probe_hits, probe_ns, program_ns, agent_cpu_ns, agent_rss_kb;
+	uint32_t probes, price_entry_ns, price_return_ns;
+};
+
+/* How a writer should print. */
+struct report_style {
+	uint32_t top;	/* rows per table */
+	int color;	/* ANSI colours */
+	int width;	/* columns; 0 = do not cut */
+};
+
+#endif
