@@ -110,6 +110,8 @@ enum rec_stack_end {
 	REC_STACK_ERROR = 3,	/* not taken at all */
 };
 
+#define REC_FRAMES_MAX 1024 /* kernel and user frames of one sample: record_decode() refuses more */
+
 struct rec_sample {
 	uint64_t weight_ns;
 	uint8_t user_end; /* enum rec_stack_end */
@@ -138,7 +140,7 @@ struct rec_error {
 };
 
 struct rec_loss {
-	uint32_t count; /* how many of values[] the stream has */
+	uint32_t count; /* how many of values[] the stream has, at most APM_CNT_MAX */
 	uint64_t values[APM_CNT_MAX];
 	uint64_t late_attach_ns; /* longest time a library ran before its probes */
 };
@@ -206,15 +208,18 @@ struct record {
 };
 
 /*
- * Reads one record from `bytes` (8-byte aligned). Returns the record's length; -EAGAIN when `len` ends before
- * the record does; -EBADMSG when it is malformed; -ENOTSUP for a kind this version does not know (out->hdr is
- * set, so that the caller can skip hdr->len bytes). Never reads beyond len.
+ * Reads one record from `bytes`. Returns the record's length (a multiple of 8, at most 64 MiB); -EAGAIN when `len`
+ * ends before the record does; -EBADMSG when it is malformed; -ENOTSUP for a kind that no stream carries or this
+ * version does not know (out->hdr is set, so that the caller can skip hdr->len bytes); -EINVAL when `bytes` is not
+ * 8-byte aligned. Never reads beyond len. Checked: lengths and counts. Not checked: enumerators, which newer versions
+ * may have more of.
  */
 int record_decode(const void *bytes, size_t len, struct record *out);
 
 /*
  * Appends the encoded record to `out` (padded to 8 bytes; hdr.len is set). rec->hdr gives kind, ts, tgid …
- * Returns 0, -EINVAL for a kind that is not encodable, -ENOMEM.
+ * Returns 0, -EINVAL for a kind that is not encodable or what record_decode() would refuse, -ENOMEM. After an error
+ * out->len is what it was.
  */
 int record_encode(struct strbuf *out, const struct record *rec);
 
