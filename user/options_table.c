@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every sub-command, option, variable and default, as data. */
+#include "options_table.h"
+
+#define LIVE	(COMMAND_BIT(TRACE) | COMMAND_BIT(RECORD))
+#define REPLAY	(COMMAND_BIT(REPORT))
+#define REPORTS (COMMAND_BIT(TRACE) | COMMAND_BIT(REPORT))
+#define PARSED	(LIVE | COMMAND_BIT(REPORT) | COMMAND_BIT(FLAME) | COMMAND_BIT(LIST))
+
+#define AT(field) offsetof(struct options, field)
+#define NS_PER_MS 1000000ULL
+#define NS_PER_S  1000000000ULL
+
+const struct command_row command_rows[COMMAND_COUNT] = {
+	[COMMAND_TRACE] =
+		{
+			.name = "trace",
+			.usage = "-p PID | -- COMMAND…",
+			.help = "trace now, report at the end (default)",
+			.needs_target = 1,
+		},
+	[COMMAND_RECORD] =
+		{
+			.name = "record",
+			.usage = "-p PID | -- COMMAND… -o FILE",
+			.help = "write a capture to report from later",
+			.needs_target = 1,
+			.output_missing = "record needs -o FILE, the capture to write",
+			.example = "sudo apm-bpf record -p 1234 --duration 60 -o shop.apm",
+		},
+	[COMMAND_REPORT] =
+		{
+			.name = "report",
+			.usage = "CAPTURE",
+			.help = "report from a capture, without root",
+			.needs_capture = 1,
+			.example = "apm-bpf report shop.apm --slow-ms 50 --json",
+		},
+	[COMMAND_FLAME] =
+		{
+			.name = "flame",
+			.usage = "CAPTURE [--query ID] -o FILE.svg",
+			.help = "CPU flame graph of a capture",
+			.needs_capture = 1,
+			.output_missing = "flame needs -o FILE.svg or --folded FILE",
+			.example = "apm-bpf flame shop.apm --query 5f3a0c11 -o users.svg",
+		},
+	[COMMAND_FINGERPRINT] =
+		{
+			.name = "fingerprint",
+			.usage = "[FILE…]",
+			.help = "normalise SQL, one statement a line",
+			.own_arguments = 1,
+		},
+	[COMMAND_DETECT] =
+		{
+			.name = "detect",
+			.usage = "--jsonl",
+			.help = "run the detectors on units given as JSON",
+			.own_arguments = 1,
+		},
+	[COMMAND_LIST] =
+		{
+			.name = "list",
+			.usage = "",
+			.help = "what could be traced (also: no target)",
+		},
+};
+
+const struct options option_defaults = {
+	.slow_ns = 100 * NS_PER_MS,
+	.unit_gap_ns = 100 * NS_PER_MS,
+	.n_plus_one = 5,
+	.fail_on = OPTIONS_NO_FAIL_ON,
+	.max_sql = 4096,
+	.sample_freq = 99,
+	.ring_mb = 16,
+	.top = 10,
+	.color = COLOR_AUTO,
+	.log_level = LOG_LEVEL_INFO,
+	.enabled = 1,
+};
+
+/* clang-format off */
+const struct option_row option_rows[] = {
+	{"pid", 'p', "N", NULL, option_pid, AT(pids), 1, 4194304, LIVE, GROUP_TARGET,
+	 "trace process N, all its threads (repeatable)"},
+	{"user", 0, "NAME", NULL, option_string, AT(user), 0, 0, LIVE, GROUP_TARGET,
+	 "who runs COMMAND (default: who called sudo)"},
+	{"duration", 0, "S", NULL, option_duration, AT(duration_ns), NS_PER_S / 10, 30 * 86400 * NS_PER_S, LIVE, GROUP_TARGET,
+	 "stop after 10, 10s, 2m … (default: Ctrl-C, or the target's end)"},
+	{"dry-run", 0, NULL, NULL, option_flag, AT(dry_run), 0, 0, LIVE, GROUP_TARGET,
+	 "show processes, libraries and probes; attach nothing"},
+
+	{"slow-ms", 0, "MS", "APM_SLOW_QUERY_THRESHOLD_MS", option_ms, AT(slow_ns), 1000, 3600000 * NS_PER_MS, LIVE | REPLAY,
+	 GROUP_FINDINGS, "a statement this long is slow (100)"},
+	{"n-plus-one", 0, "N", "APM_N_PLUS_ONE_THRESHOLD", option_count, AT(n_plus_one), 2, 1000000, LIVE | REPLAY,
+	 GROUP_FINDINGS, "so many repeats in a unit of work are an N+1 (5)"},
+	{"unit-gap-ms", 0, "MS", NULL, option_ms, AT(unit_gap_ns), NS_PER_MS, 3600000 * NS_PER_MS, LIVE | REPLAY,
+	 GROUP_FINDINGS, "idle time that ends a unit of work (100)"},
+	{"fail-on", 0, "SEVERITY", NULL, option_severity, AT(fail_on), 0, 0, REPORTS, GROUP_FINDINGS,
+	 "exit 3 from info, low, medium, high or critical up"},
+
+	{"max-sql", 0, "BYTES", NULL, option_count, AT(max_sql), 64, 65536, LIVE, GROUP_COLLECT,
+	 "keep so much of a statement's text (4096)"},
+	{"show-literals", 0, NULL, NULL, option_flag, AT(show_literals), 0, 0, LIVE, GROUP_COLLECT,
+	 "keep values in statements: private data, be careful"},
+	{"freq", 0, "HZ", NULL, option_count, AT(sample_freq), 0, 10000, LIVE, GROUP_COLLECT,
+	 "CPU samples per second (99; 0 = off)"},
+	{"ring-mb", 0, "N", NULL, option_power, AT(ring_mb), 1, 1024, LIVE, GROUP_COLLECT,
+	 "size of the ring buffer: raise it when events are lost (16)"},
+
+	{"top", 0, "N", NULL, option_count, AT(top), 1, 1000, REPORTS, GROUP_OUTPUT, "rows per table (10)"},
+	{"json", 0, NULL, NULL, option_flag, AT(json), 0, 0, REPORTS, GROUP_OUTPUT, "report as one JSON document"},
+	{"report", 0, "FILE", NULL, option_string, AT(report_path), 0, 0, REPORTS, GROUP_OUTPUT,
+	 "write the report there, not to stdout"},
+	{"output", 'o', "FILE", NULL, option_string, AT(output_path), 0, 0, LIVE | COMMAND_BIT(FLAME), GROUP_OUTPUT,
+	 "write the capture (trace, record) or the SVG (flame)"},
+	{"flame", 0, "FILE.svg", NULL, option_string, AT(flame_path), 0, 0, REPORTS, GROUP_OUTPUT,
+	 "write a CPU flame graph"},
+	{"folded", 0, "FILE", NULL, option_string, AT(folded_path), 0, 0, REPORTS | COMMAND_BIT(FLAME), GROUP_OUTPUT,
+	 "write the stacks in folded form"},
+	{"query", 0, "ID", NULL, option_query, AT(query), 4, 16, COMMAND_BIT(FLAME), GROUP_OUTPUT,
+	 "flame: only samples in this query"},
+	{"color", 0, "WHEN", NULL, option_color, AT(color), 0, 0, PARSED, GROUP_OUTPUT, "auto, always or never"},
+	{"quiet", 'q', NULL, NULL, option_quiet, AT(log_level), 0, 0, PARSED, GROUP_OUTPUT,
+	 "only the report and errors"},
+	{"verbose", 'v', NULL, NULL, option_verbose, AT(log_level), 0, 0, PARSED, GROUP_OUTPUT,
+	 "say more; statements in full length"},
+
+	{NULL, 0, NULL, "APM_ENABLED", option_bool, AT(enabled), 0, 0, LIVE, GROUP_COUNT, NULL},
+	{NULL, 0, NULL, "APM_SERVICE_NAME", option_name, AT(service), 0, 0, LIVE, GROUP_COUNT, NULL},
+	{NULL, 0, NULL, "APM_ENVIRONMENT", option_name, AT(environment), 0, 0, LIVE, GROUP_COUNT, NULL},
+	{NULL, 0, NULL, "APM_PROFILING_ENABLED", option_profiling, AT(sample_freq), 0, 0, LIVE, GROUP_COUNT, NULL},
+};
+/* clang-format on */
+
+const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);

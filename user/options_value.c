@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parsers of option values: text to a field of struct options, or a sentence about what is wrong. */
+#include "options_table.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define NS_PER_MS 1e6
+#define NS_PER_S  1e9
+
+static void *field_of(const struct option_row *row, struct options *opt)
+{
+	return (char *)opt + row->offset;
+}
+
+/* Quotes what the user typed, shortened. */
+static void not_this(struct strbuf *err, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len) {
+		strbuf_adds(err, ", not an empty value");
+		return;
+	}
+	strbuf_adds(err, ", not '");
+	strbuf_add(err, text, len < 60 ? len : 60);
+	strbuf_adds(err, len < 60 ? "'" : "…'");
+}
+
+/* Digits only: no sign, no space, no base prefix. */
+static int read_u64(const char *text, uint64_t *out)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return *end || errno ? -EINVAL : 0;
+}
+
+/* A decimal number without sign, exponent or locale: "0.5"; *end is where it stops. */
+static int read_decimal(const char *text, double *out, const char **end)
+{
+	double value = 0, unit = 1;
+	int digits = 0;
+
+	for (; isdigit((unsigned char)*text); text++, digits++)
+		value = value * 10 + (*text - '0');
+	if (*text == '.')
+		for (text++; isdigit((unsigned char)*text); text++, digits++)
+			value += (*text - '0') * (unit /= 10);
+	*out = value;
+	*end = text;
+	return digits ? 0 : -EINVAL;
+}
+
+int option_flag(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		struct strbuf *err)
+{
+	*(int *)field_of(row, opt) = 1;
+	return 0;
+}
+
+int option_count(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err)
+{
+	uint64_t value;
+
+	if (read_u64(text, &value) || value < row->min || value > row->max) {
+		strbuf_addf(err, "%s takes a number from %llu to %llu", label, (unsigned long long)row->min,
+			    (unsigned long long)row->max);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(uint32_t *)field_of(row, opt) = (uint32_t)value;
+	return 0;
+}
+
+int option_power(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err)
+{
+	uint64_t value;
+
+	if (read_u64(text, &value) || value < row->min || value > row->max || (value & (value - 1))) {
+		strbuf_addf(err, "%s takes a power of two from %llu to %llu", label,
+			    (unsigned long long)row->min, (unsigned long long)row->max);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(uint32_t *)field_of(row, opt) = (uint32_t)value;
+	return 0;
+}
+
+int option_ms(const struct option_row *row, const char *label, const char *text, struct options *opt,
+	      struct strbuf *err)
+{
+	const char *end;
+	double ms;
+
+	if (read_decimal(text, &ms, &end) || *end || ms * NS_PER_MS < (double)row->min ||
+	    ms * NS_PER_MS > (double)row->max) {
+		strbuf_addf(err, "%s takes milliseconds from %.15g to %.15g", label,
+			    (double)row->min / NS_PER_MS, (double)row->max / NS_PER_MS);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(uint64_t *)field_of(row, opt) = (uint64_t)llround(ms * NS_PER_MS);
+	return 0;
+}
+
+int option_duration(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		    struct strbuf *err)
+{
+	static const struct {
+		const char *suffix;
+		double seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"ms", 0.001}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+	double value, ns = -1;
+	const char *end;
+	size_t i;
+
+	if (!read_decimal(text, &value, &end))
+		for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+			if (!strcmp(end, units[i].suffix))
+				ns = value * units[i].seconds * NS_PER_S;
+	if (!(ns >= (double)row->min && ns <= (double)row->max)) {
+		strbuf_addf(err, "%s takes a time from %.15gs to %.15gd such as 10, 10s or 2m", label,
+			    (double)row->min / NS_PER_S, (double)row->max / NS_PER_S / 86400);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(uint64_t *)field_of(row, opt) = (uint64_t)llround(ns);
+	return 0;
+}
+
+int option_string(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		  struct strbuf *err)
+{
+	if (!*text) {
+		strbuf_addf(err, "%s takes a %s, not an empty value", label, row->value);
+		return -EINVAL;
+	}
+	*(const char **)field_of(row, opt) = text;
+	return 0;
+}
+
+#define NAME_MAX_BYTES 255
+
+int option_name(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		struct strbuf *err)
+{
+	const char *p;
+
+	for (p = text; *p && !iscntrl((unsigned char)*p); p++)
+		;
+	if (*p || p - text > NAME_MAX_BYTES) {
+		strbuf_addf(err, "%s takes a name of at most %d bytes without control characters", label,
+			    NAME_MAX_BYTES);
+		return -EINVAL;
+	}
+	*(const char **)field_of(row, opt) = text;
+	return 0;
+}
+
+static int read_bool(const char *text, int *out)
+{
+	static const struct {
+		const char *word;
+		int value;
+	} words[] = {{"true", 1},  {"1", 1}, {"yes", 1}, {"on", 1},
+		     {"false", 0}, {"0", 0}, {"no", 0},	 {"off", 0}};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcasecmp(text, words[i].word)) {
+			*out = words[i].value;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int option_bool(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		struct strbuf *err)
+{
+	if (read_bool(text, field_of(row, opt))) {
+		strbuf_addf(err, "%s takes true or false", label);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int option_profiling(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		     struct strbuf *err)
+{
+	int on;
+
+	if (read_bool(text, &on)) {
+		strbuf_addf(err, "%s takes true or false", label);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	if (!on)
+		*(uint32_t *)field_of(row, opt) = 0;
+	return 0;
+}
+
+int option_pid(const struct option_row *row, const char *label, const char *text, struct options *opt,
+	       struct strbuf *err)
+{
+	uint64_t value;
+	pid_t *pids;
+	size_t i;
+
+	if (read_u64(text, &value) || value < row->min || value > row->max) {
+		strbuf_addf(err, "%s takes a process number from %llu to %llu", label,
+			    (unsigned long long)row->min, (unsigned long long)row->max);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	for (i = 0; i < opt->pid_count; i++)
+		if (opt->pids[i] == (pid_t)value)
+			return 0;
+	pids = realloc(opt->pids, (opt->pid_count + 1) * sizeof(*pids));
+	if (!pids)
+		return -ENOMEM;
+	opt->pids = pids;
+	opt->pids[opt->pid_count++] = (pid_t)value;
+	return 0;
+}
+
+int option_severity(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		    struct strbuf *err)
+{
+	enum severity severity;
+
+	if (severity_parse(text, &severity)) {
+		strbuf_addf(err, "%s takes info, low, medium, high or critical", label);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(int *)field_of(row, opt) = (int)severity;
+	return 0;
+}
+
+int option_color(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err)
+{
+	static const char *const words[] = {
+		[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcmp(text, words[i])) {
+			*(enum color_when *)field_of(row, opt) = (enum color_when)i;
+			return 0;
+		}
+	}
+	strbuf_addf(err, "%s takes auto, always or never", label);
+	not_this(err, text);
+	return -EINVAL;
+}
+
+int option_query(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err)
+{
+	size_t len = strlen(text), i;
+	uint64_t value = 0;
+
+	for (i = 0; i < len && isxdigit((unsigned char)text[i]); i++)
+		value = value << 4 |
+			(uint64_t)(isdigit((unsigned char)text[i]) ? text[i] - '0'
+								   : (text[i] | 0x20) - 'a' + 10);
+	if (i < len || len < row->min || len > row->max) {
+		strbuf_addf(err, "%s takes a query id of %llu to %llu hex digits, as the report prints it",
+			    label, (unsigned long long)row->min, (unsigned long long)row->max);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	opt->query = value << (64 - 4 * len);
+	opt->query_mask = ~0ULL << (64 - 4 * len);
+	return 0;
+}
+
+int option_quiet(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err)
+{
+	*(enum log_level *)field_of(row, opt) = LOG_LEVEL_ERROR;
+	return 0;
+}
+
+int option_verbose(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		   struct strbuf *err)
+{
+	*(enum log_level *)field_of(row, opt) = LOG_LEVEL_DEBUG;
+	return 0;
+}
