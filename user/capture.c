@@ -54,25 +54,31 @@ fail:
 	return -1;
 }
 
+/* Standard input and output may be non-blocking because of whom they are shared with. 0 or -errno. */
+static int wait_for(int fd, short events)
+{
+	struct pollfd ready = {.fd = fd, .events = events};
+
+	return poll(&ready, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
 /* Writes all of it, however slowly. *done says how much of it arrived. 0 or -errno. */
 static int write_all(int fd, const char *bytes, size_t len, size_t *done)
 {
+	int err = 0;
+
 	*done = 0;
-	while (*done < len) {
+	while (*done < len && !err) {
 		ssize_t n = write(fd, bytes + *done, len - *done);
 
-		if (n >= 0) {
+		if (n >= 0)
 			*done += (size_t)n;
-		} else if (errno == EAGAIN) {
-			struct pollfd ready = {.fd = fd, .events = POLLOUT};
-
-			if (poll(&ready, 1, -1) < 0 && errno != EINTR)
-				return -errno;
-		} else if (errno != EINTR) {
-			return -errno;
-		}
+		else if (errno == EAGAIN)
+			err = wait_for(fd, POLLOUT);
+		else if (errno != EINTR)
+			err = -errno;
 	}
-	return 0;
+	return err;
 }
 
 /* The end of the last whole record (or the file header) in the first `len` bytes of what was waiting. */
@@ -220,11 +226,11 @@ static int input_refill(struct input *in)
 		in->buffer = buffer;
 		in->size = size;
 	}
-	do
-		n = read(in->fd, in->buffer + in->end, in->size - in->end);
-	while (n < 0 && errno == EINTR);
+	n = read(in->fd, in->buffer + in->end, in->size - in->end);
+	if (n < 0 && errno == EAGAIN)
+		return wait_for(in->fd, POLLIN);
 	if (n < 0)
-		return -errno;
+		return errno == EINTR ? 0 : -errno;
 	in->eof = n == 0;
 	in->end += (size_t)n;
 	return 0;
