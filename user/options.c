@@ -12,7 +12,7 @@ struct reader {
 	char **argv;
 	int argc, next;
 	const struct command_row *command;
-	const struct option_row *last; /* latest option given, for "no target" */
+	int tracing; /* an option was given that only makes sense with a target */
 };
 
 static int takes(const struct option_row *row, enum command_id command)
@@ -106,7 +106,7 @@ static int apply(struct reader *r, const struct option_row *row, const char *lab
 		}
 		r->next++;
 	}
-	r->last = row;
+	r->tracing |= !takes(row, COMMAND_LIST);
 	return row->parse(row, label, value, r->opt, r->text);
 }
 
@@ -203,7 +203,7 @@ static int check_target(struct reader *r)
 	struct options *opt = r->opt;
 	int has_target = opt->pid_count || opt->argv;
 
-	if (!has_target && opt->command == COMMAND_TRACE && (!r->last || takes(r->last, COMMAND_LIST))) {
+	if (!has_target && opt->command == COMMAND_TRACE && !r->tracing) {
 		opt->command = COMMAND_LIST;
 		return 0;
 	}
@@ -233,6 +233,11 @@ static int check(struct reader *r)
 		return -EINVAL;
 	if (r->command->output_missing && !opt->output_path && !opt->folded_path && !opt->dry_run) {
 		strbuf_adds(r->text, r->command->output_missing);
+		return -EINVAL;
+	}
+	if (r->command->needs_target && !opt->sample_freq && (opt->flame_path || opt->folded_path)) {
+		strbuf_adds(r->text, "--flame and --folded need CPU samples: not with --freq 0 or "
+				     "APM_PROFILING_ENABLED=false");
 		return -EINVAL;
 	}
 	return 0;

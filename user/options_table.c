@@ -16,14 +16,14 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 		{
 			.name = "trace",
 			.usage = "-p PID | -- COMMAND…",
-			.help = "trace now, report at the end (default)",
+			.help = "trace; report at the end",
 			.needs_target = 1,
 		},
 	[COMMAND_RECORD] =
 		{
 			.name = "record",
-			.usage = "-p PID | -- COMMAND… -o FILE",
-			.help = "write a capture to report from later",
+			.usage = "-o FILE -p PID | -- COMMAND…",
+			.help = "write a capture for later",
 			.needs_target = 1,
 			.output_missing = "record needs -o FILE, the capture to write",
 			.example = "sudo apm-bpf record -p 1234 --duration 60 -o shop.apm",
@@ -32,7 +32,7 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 		{
 			.name = "report",
 			.usage = "CAPTURE",
-			.help = "report from a capture, without root",
+			.help = "report from it, without root",
 			.needs_capture = 1,
 			.example = "apm-bpf report shop.apm --slow-ms 50 --json",
 		},
@@ -40,7 +40,7 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 		{
 			.name = "flame",
 			.usage = "CAPTURE [--query ID] -o FILE.svg",
-			.help = "CPU flame graph of a capture",
+			.help = "CPU flame graph from it",
 			.needs_capture = 1,
 			.output_missing = "flame needs -o FILE.svg or --folded FILE",
 			.example = "apm-bpf flame shop.apm --query 5f3a0c11 -o users.svg",
@@ -49,21 +49,21 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 		{
 			.name = "fingerprint",
 			.usage = "[FILE…]",
-			.help = "normalise SQL, one statement a line",
+			.help = "normalise SQL, one a line",
 			.own_arguments = 1,
 		},
 	[COMMAND_DETECT] =
 		{
 			.name = "detect",
 			.usage = "--jsonl",
-			.help = "run the detectors on units given as JSON",
+			.help = "detectors over JSON lines",
 			.own_arguments = 1,
 		},
 	[COMMAND_LIST] =
 		{
 			.name = "list",
 			.usage = "",
-			.help = "what could be traced (also: no target)",
+			.help = "what could be traced here",
 		},
 };
 
@@ -88,7 +88,7 @@ const struct option_row option_rows[] = {
 	{"user", 0, "NAME", NULL, option_string, AT(user), 0, 0, LIVE, GROUP_TARGET,
 	 "who runs COMMAND (default: who called sudo)"},
 	{"duration", 0, "S", NULL, option_duration, AT(duration_ns), NS_PER_S / 10, 30 * 86400 * NS_PER_S, LIVE, GROUP_TARGET,
-	 "stop after 10, 10s, 2m … (default: Ctrl-C, or the target's end)"},
+	 "stop after 10, 10s, 2m … (default: at Ctrl-C)"},
 	{"dry-run", 0, NULL, NULL, option_flag, AT(dry_run), 0, 0, LIVE, GROUP_TARGET,
 	 "show processes, libraries and probes; attach nothing"},
 
