@@ -72,21 +72,23 @@ static void help_program(struct strbuf *out)
 {
 	int i;
 
-	strbuf_adds(out,
-		    "      --version, --help   also: apm-bpf SUB-COMMAND --help\n"
-		    "Variables: APM_SLOW_QUERY_THRESHOLD_MS APM_N_PLUS_ONE_THRESHOLD APM_SERVICE_NAME\n"
-		    "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED; options win; sudo -E keeps them\n"
-		    "Examples\n"
-		    "  sudo apm-bpf -p 1234 --duration 30\n"
-		    "  sudo apm-bpf --flame shop.svg --fail-on high -- ./manage.py test\n"
-		    "  sudo apm-bpf record -p 1234 -o shop.apm && apm-bpf report shop.apm --json\n");
-}
-help_options(COMMAND_TRACE, out);
-strbuf_adds(out, "Examples\n"
-		 "  sudo apm-bpf -p 1234 --duration 30      sudo apm-bpf -- ./manage.py test\n"
-		 "  sudo apm-bpf -p 1234 --json --report shop.json --flame shop.svg --fail-on high\n"
-		 "Variables APM_SLOW_QUERY_THRESHOLD_MS, APM_N_PLUS_ONE_THRESHOLD, APM_SERVICE_NAME,\n"
-		 "APM_ENVIRONMENT, APM_PROFILING_ENABLED, APM_ENABLED are read too; sudo -E keeps them.\n");
+	strbuf_adds(out, "apm-bpf " APM_VERSION
+			 ": which SQL of a running program is slow, and where its N+1s are\n");
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		const struct command_row *row = &command_rows[i];
+
+		strbuf_addf(out, "  apm-bpf %s %s", row->name, row->usage);
+		pad(out, columns("  apm-bpf  ") + columns(row->name) + columns(row->usage), USAGE_COLUMN);
+		strbuf_addf(out, "%s\n", row->help);
+	}
+	help_options(COMMAND_TRACE, out);
+	strbuf_adds(out, "      --version, --help   also: apm-bpf SUB-COMMAND --help\n"
+			 "Variables: APM_SLOW_QUERY_THRESHOLD_MS APM_N_PLUS_ONE_THRESHOLD APM_SERVICE_NAME\n"
+			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n"
+			 "Examples\n"
+			 "  sudo apm-bpf -p 1234 --duration 30\n"
+			 "  sudo apm-bpf --flame shop.svg --fail-on high -- ./manage.py test\n"
+			 "  sudo apm-bpf record -p 1234 -o shop.apm && apm-bpf report shop.apm --json\n");
 }
 
 void options_help(enum command_id command, struct strbuf *out)

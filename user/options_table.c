@@ -16,7 +16,7 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 		{
 			.name = "trace",
 			.usage = "-p PID | -- COMMAND…",
-			.help = "trace; report at the end",
+			.help = "the default; report at the end",
 			.needs_target = 1,
 		},
 	[COMMAND_RECORD] =
@@ -108,7 +108,7 @@ const struct option_row option_rows[] = {
 	{"freq", 0, "HZ", NULL, option_count, AT(sample_freq), 0, 10000, LIVE, GROUP_COLLECT,
 	 "CPU samples per second (99; 0 = off)"},
 	{"ring-mb", 0, "N", NULL, option_power, AT(ring_mb), 1, 1024, LIVE, GROUP_COLLECT,
-	 "size of the ring buffer: raise it when events are lost (16)"},
+	 "ring buffer: raise it when events are lost (16)"},
 
 	{"top", 0, "N", NULL, option_count, AT(top), 1, 1000, REPORTS, GROUP_OUTPUT, "rows per table (10)"},
 	{"json", 0, NULL, NULL, option_flag, AT(json), 0, 0, REPORTS, GROUP_OUTPUT, "report as one JSON document"},
