@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every way of calling libpq from C: statements, rows and errors equal what the program executed."""
+from harness import Live, client
+
+# Where the server's log has another number of lines than there are statements: several in one text, errors of the parser.
+NOT_IN_LOG = ('multi', 'errors', 'abandon')
+MODES = ('exec', 'params', 'prepared', 'multi', 'errors', 'copy', 'async', 'two', 'single', 'pipeline', 'cancel', 'reconnect',
+         'abandon', 'threads')
+
+
+def check_clients(live):
+    """The clients' own counts against the server's log: no tracer."""
+    for mode in MODES:
+        if mode in NOT_IN_LOG:
+            continue
+        app = 'count-' + mode
+        program = live.program([client('pq_client'), mode], barrier=False, PGAPPNAME=app, THREADS=4)
+        if program.wait() != 0:
+            live.ok(False, 'client %s runs' % mode, program.errors())
+            continue
+        truth, executed = program.truth(), live.pg.executed(app)
+        count = truth.total(False) + truth.total(True)
+        live.ok(len(executed) == count, 'client %s counts as the server does (%d)' % (mode, count),
+                'server: %d, first: %s' % (len(executed), executed[:5]))
+
+
+def main():
+    with Live(postgres=True) as live:
+        check_clients(live)
+        for mode in MODES:
+            with live.section('libpq ' + mode):
+                report, program = live.run([client('pq_client'), mode])
+                live.exact('libpq ' + mode, report, program.truth())
+                live.ok(all(q['system'] == 'postgresql' for q in report['queries']), 'libpq %s: the system is postgresql' % mode)
+
+        with live.section('libpq prepared before attach'):
+            report, program = live.run([client('pq_client'), 'before'])
+            unknown = [q for q in report['queries'] if 'unknown (prepared before attach)' in q['query']]
+            want = program.truth().rows[('postgresql', 'early')]
+            live.ok(len(unknown) == 1 and [unknown[0][k] for k in ('calls', 'errors', 'rows')] == want[:3],
+                    'prepared before attach: %d executions counted under "unknown (prepared before attach)"' % want[0],
+                    [(q['query'], q['calls'], q['rows']) for q in report['queries']])
+            live.ok(report['summary']['statements'] == program.truth().total(False), 'prepared before attach: all statements counted')
+
+        with live.section('libpq errors have code and message'):
+            report, program = live.run([client('pq_client'), 'errors'], N=3)
+            codes = {e['code']: e for e in report['errors']}
+            live.ok({'42601', '22012', '42P01', '23505'} <= set(codes), 'SQLSTATE of each error is reported', sorted(codes))
+            live.ok(codes.get('23505', {}).get('count') == 3 and codes.get('22012', {}).get('count') == 4,
+                    'errors are counted per code', report['errors'])
+            live.ok('no_such_table' in codes.get('42P01', {}).get('message', ''), 'the message is reported', report['errors'])
+            live.ok('again' not in str(report['errors']) and "'again'" not in str(report['queries']), 'no literal in queries or messages')
+
+        with live.section('libpq still running at the end'):
+            program = live.program([client('pq_client'), 'hang']).ready()
+            tracer = live.tracer('--json', '-p', program.pid).ready()
+            program.go().wait_output('hanging')
+            live.pg.sql("SELECT pg_sleep(0.3)")
+            report = tracer.stop().report()
+            hung = [q for q in report['queries'] if 'pg_sleep' in q['query']]
+            live.ok(len(hung) == 1, 'a statement still running at the end is reported', report['queries'])
+            live.ok(any('pg_sleep' in s['query'] for s in report['slow_queries']), 'and is a slow query', report['slow_queries'])
+            live.ok(program.process.poll() is None, 'and its program goes on')
+
+
+main()
