@@ -48,21 +48,21 @@ enum apm_off {
 	/* sqlite3_stmt (struct Vdbe) */
 	APM_OFF_LITE_STMT_DB = 0,
 	APM_OFF_LITE_STMT_SQL = 1,
-	APM_OFF_LITE_STMT_STATE = 2,  /* 3.38 and later: u8, equal to STATE_RUN while rows remain */
+	APM_OFF_LITE_STMT_STATE = 2, /* 3.38 and later: u8, equal to STATE_RUN while rows remain */
 	APM_OFF_LITE_STMT_NVAR = 3,
 	APM_OFF_LITE_STMT_AVAR = 4,
 	/* struct sqlite3_value (Mem) */
-	APM_OFF_LITE_MEM_SIZE = 5,    /* sizeof */
+	APM_OFF_LITE_MEM_SIZE = 5, /* sizeof */
 	APM_OFF_LITE_MEM_FLAGS = 6,
 	/* sqlite3 */
 	APM_OFF_LITE_DB_ERRCODE = 7,
 	APM_OFF_LITE_DB_ERRVALUE = 8, /* pErr, a sqlite3_value whose text is the message */
 	APM_OFF_LITE_DB_CHANGES = 9,
 	APM_OFF_LITE_DB_TOTAL_CHANGES = 10,
-	APM_OFF_LITE_STATE_RUN = 11,  /* not an offset: the value of STATE that means "rows remain" */
-	APM_OFF_LITE_STMT_PC = 12,    /* before 3.38: s32, >= 0 while rows remain */
-	APM_OFF_LITE_MEM_Z = 13,      /* text or blob pointer */
-	APM_OFF_LITE_MEM_N = 14,      /* its length, s32 */
+	APM_OFF_LITE_STATE_RUN = 11, /* not an offset: the value of STATE that means "rows remain" */
+	APM_OFF_LITE_STMT_PC = 12,   /* before 3.38: s32, >= 0 while rows remain */
+	APM_OFF_LITE_MEM_Z = 13,     /* text or blob pointer */
+	APM_OFF_LITE_MEM_N = 14,     /* its length, s32 */
 	APM_OFF_MAX = 20,
 };
 
@@ -93,9 +93,13 @@ struct apm_lib {
 	struct apm_wrapper wrapper[APM_MAX_WRAPPERS];
 };
 
-/* Where a probe site stands: the program learns lib_id and symbol from the attach cookie. */
-#define APM_COOKIE(lib_id, symbol) ((__u64)(lib_id) << 16 | (__u64)(symbol))
-#define APM_COOKIE_LIB(cookie)	   ((__u32)((cookie) >> 16))
-#define APM_COOKIE_SYMBOL(cookie)  ((__u32)((cookie) & 0xffff))
+/*
+ * What a probe learns from its attach cookie: the address of the site (st_value space, 32 bits: the load bias
+ * follows from it), the library copy and the function.
+ */
+#define APM_COOKIE(addr, lib_id, symbol) ((__u64)(addr) << 32 | (__u64)(lib_id) << 16 | (__u64)(symbol))
+#define APM_COOKIE_ADDR(cookie)		 ((__u64)(cookie) >> 32)
+#define APM_COOKIE_LIB(cookie)		 ((__u32)((cookie) >> 16) & 0xffff)
+#define APM_COOKIE_SYMBOL(cookie)	 ((__u32)(cookie)&0xffff)
 
 #endif

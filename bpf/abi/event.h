@@ -55,38 +55,38 @@ struct apm_hdr {
 };
 
 /* hdr.flags of APM_EV_STMT */
-#define APM_STMT_OPEN	       0x0001 /* not ended: rows still to come; a later event has the same stmt_seq */
-#define APM_STMT_IN_FLIGHT     0x0002 /* dumped at stop: the call was still running */
-#define APM_STMT_TEXT_UNKNOWN  0x0004 /* prepared before attach, and the handle does not hold the text */
-#define APM_STMT_ERROR	       0x0008 /* failed; an APM_EV_ERROR with the same stmt_seq came before */
+#define APM_STMT_OPEN		0x0001 /* not ended: rows still to come; a later event has the same stmt_seq */
+#define APM_STMT_IN_FLIGHT	0x0002 /* dumped at stop: the call was still running */
+#define APM_STMT_TEXT_UNKNOWN	0x0004 /* prepared before attach, and the handle does not hold the text */
+#define APM_STMT_ERROR		0x0008 /* failed; an APM_EV_ERROR with the same stmt_seq came before */
 #define APM_STMT_PARAMS_PARTIAL 0x0010 /* param_hash covers only part of the parameters */
-#define APM_STMT_ASYNC	       0x0020 /* sent by one call, collected by another */
-#define APM_STMT_PREPARED      0x0040 /* executed through a prepared statement; text_id names its text or name */
-#define APM_STMT_MORE	       0x0080 /* one result of several of the same text; result_index counts them */
-#define APM_STMT_COPY	       0x0100 /* COPY in or out */
+#define APM_STMT_ASYNC		0x0020 /* sent by one call, collected by another */
+#define APM_STMT_PREPARED	0x0040 /* executed through a prepared statement; text_id names its text or name */
+#define APM_STMT_MORE		0x0080 /* one result of several of the same text; result_index counts them */
+#define APM_STMT_COPY		0x0100 /* COPY in or out */
 #define APM_STMT_PREPARE_FAILED 0x0200 /* the failure was in prepare: the statement never ran */
-#define APM_STMT_NO_RETURN     0x0400 /* the call was entered and never returned; duration is a lower bound */
-#define APM_STMT_NESTED	       0x0800 /* called from inside another statement (an SQL function of the program) */
+#define APM_STMT_NO_RETURN	0x0400 /* the call was entered and never returned; duration is a lower bound */
+#define APM_STMT_NESTED		0x0800 /* called from inside another statement (an SQL function of the program) */
 
 /* APM_EV_STMT */
 struct apm_ev_stmt {
 	struct apm_hdr hdr;
-	__u64 t_start;	   /* entry of the first call, CLOCK_MONOTONIC ns */
-	__u64 t_first;	   /* first result or row; 0 = none yet */
-	__u64 t_end;	   /* last row or end */
-	__u64 duration_ns; /* see "duration" in ARCHITECTURE.md */
-	__u64 rows;	   /* returned, or affected */
-	__u64 text_id;	   /* names an APM_EV_TEXT; 0 = unknown */
-	__u64 conn;	   /* connection handle (address in the target) */
-	__u64 handle;	   /* prepared statement handle, 0 = none */
-	__u64 param_hash;  /* keyed hash of the bound parameters; 0 with param_count 0 */
-	__u64 call_site;   /* return address outside the client library; 0 = unknown */
+	__u64 t_start;	    /* entry of the first call, CLOCK_MONOTONIC ns */
+	__u64 t_first;	    /* first result or row; 0 = none yet */
+	__u64 t_end;	    /* last row or end */
+	__u64 duration_ns;  /* see "duration" in ARCHITECTURE.md */
+	__u64 rows;	    /* returned, or affected */
+	__u64 text_id;	    /* names an APM_EV_TEXT; 0 = unknown */
+	__u64 conn;	    /* connection handle (address in the target) */
+	__u64 handle;	    /* prepared statement handle, 0 = none */
+	__u64 param_hash;   /* keyed hash of the bound parameters; 0 with param_count 0 */
+	__u64 call_site;    /* return address outside the client library; 0 = unknown */
 	__u64 cpu_start_ns; /* the thread's CPU time at start; 0 = unknown */
 	__u64 cpu_end_ns;
-	__u32 conn_gen;	   /* generation of conn: pointers are re-used */
-	__u16 lib_id;	   /* which copy of which library; see struct rec_library */
-	__u8 system;	   /* enum apm_system */
-	__u8 param_count;  /* bound parameters hashed, 255 = 255 or more */
+	__u32 conn_gen;	  /* generation of conn: pointers are re-used */
+	__u16 lib_id;	  /* which copy of which library; see struct rec_library */
+	__u8 system;	  /* enum apm_system */
+	__u8 param_count; /* bound parameters hashed, 255 = 255 or more */
 	__u32 result_index;
 	__u32 reserved;
 };
@@ -144,7 +144,7 @@ struct apm_ev_conn {
 	struct apm_hdr hdr;
 	__u64 conn;
 	__u32 conn_gen;
-	__s32 fd; /* -1 = none */
+	__s32 fd;     /* -1 = none */
 	__u16 family; /* AF_INET, AF_INET6, AF_UNIX, 0 = none or unknown */
 	__u16 port;   /* host byte order */
 	__u8 system;
@@ -162,7 +162,7 @@ struct apm_ev_conn {
 /* APM_EV_ERROR */
 struct apm_ev_error {
 	struct apm_hdr hdr;
-	__s32 number;	  /* SQLite extended result code, MySQL errno; 0 for PostgreSQL */
+	__s32 number; /* SQLite extended result code, MySQL errno; 0 for PostgreSQL */
 	__u8 system;
 	__u8 reserved;
 	char sqlstate[6]; /* NUL-terminated; empty = none */
@@ -176,7 +176,7 @@ struct apm_ev_error {
 /* APM_EV_SAMPLE: addresses from the leaf up. hdr.stmt_seq is the running statement. */
 struct apm_ev_sample {
 	struct apm_hdr hdr;
-	__u64 weight_ns; /* time this sample stands for */
+	__u64 weight_ns;    /* time this sample stands for */
 	__s32 kernel_count; /* frames, or -errno */
 	__s32 user_count;
 	char comm[16];

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct node {
-	struct node *chain;	   /* same bucket */
+	struct node *chain;	    /* same bucket */
 	struct node *older, *newer; /* order of use */
 	struct table_key key;
 	_Alignas(16) unsigned char value[];

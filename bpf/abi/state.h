@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * In-flight state that the probes keep and user space reads: the values of the maps `conns` and `handles`.
+ * User space walks them to report statements that are still open, and at stop those that still run.
+ */
+#ifndef APM_ABI_STATE_H
+#define APM_ABI_STATE_H
+
+#if !defined(__bpf__) && !defined(__VMLINUX_H__)
+#include <linux/types.h>
+#endif
+
+/* An object of a process: a connection or a statement handle. */
+struct apm_key {
+	__u32 tgid;
+	__u32 reserved;
+	__u64 ptr;
+};
+
+/* One execution under way; seq 0 = none. */
+struct apm_exec {
+	__u64 seq;
+	__u64 text_id;
+	__u64 t_start;
+	__u64 t_first;
+	__u64 t_last;	   /* end of the last call that worked on it */
+	__u64 duration_ns; /* so far, without the call under way */
+	__u64 enter;	   /* entry of the call under way, 0 = none */
+	__u64 rows;
+	__u64 param_hash;
+	__u64 call_site;
+	__u32 tid;
+	__u32 result_index;
+	__u16 flags; /* APM_STMT_* */
+	__u16 lib_id;
+	__u8 param_count;
+	__u8 has_result; /* libpq: a result is held back until it is known whether more follow */
+	__u8 system;	 /* enum apm_system */
+	__u8 reserved;
+};
+
+enum apm_conn_op {
+	APM_OP_STATEMENT = 0,
+	APM_OP_PREPARE = 1,
+};
+
+/* conns: a PGconn or an sqlite3. */
+struct apm_conn {
+	struct apm_exec exec; /* libpq */
+	__u64 name_id;	      /* APM_OP_PREPARE: the name being prepared */
+	__u64 text_ptr;	      /* text that could not be read at the start: tried again at the first result */
+	__u32 gen;
+	__u32 op; /* enum apm_conn_op */
+};
+
+/* handles: an sqlite3_stmt. */
+struct apm_handle {
+	struct apm_exec exec;
+	__u64 text_ptr; /* the text that text_id stands for was at this address */
+	__u64 db;
+	__u64 changes; /* total_changes of the connection at the start */
+	__u32 text_known;
+	__u32 reserved;
+};
+
+_Static_assert(sizeof(struct apm_key) == 16, "ABI: size of struct apm_key");
+_Static_assert(sizeof(struct apm_exec) == 96, "ABI: size of struct apm_exec");
+_Static_assert(sizeof(struct apm_conn) == 120, "ABI: size of struct apm_conn");
+_Static_assert(sizeof(struct apm_handle) == 128, "ABI: size of struct apm_handle");
+
+#endif

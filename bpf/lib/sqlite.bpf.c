@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * SQLite. sqlite3_step does the work of an execution in one or many calls; the statement handle holds the
+ * text, the bound values and whether rows remain, so nothing but step has to be probed while a statement
+ * runs. An execution that is given up between rows (sqlite3_reset) is noticed at the next step of that
+ * handle, whose state is then "ready", not "run". Struct offsets come from the library's own accessors,
+ * decoded when it is attached (user/collect/lib_sqlite.c).
+ */
+#include "statement.bpf.h"
+#include "text.bpf.h"
+#include "lib/sqlite.h"
+
+enum {
+#define SQLITE_SYMBOL(name, number, entry, ret, required) SYM_##name = number,
+	APM_SQLITE_SYMBOLS(SQLITE_SYMBOL)
+};
+
+/* Result codes, sqlite3.h (stable ABI) */
+#define SQLITE_OK   0
+#define SQLITE_ROW  100
+#define SQLITE_DONE 101
+
+/* Mem.flags, vdbeInt.h: the same in every release since 3.8 */
+#define MEM_Null 0x0001
+#define MEM_Int	 0x0004
+#define MEM_Real 0x0008
+
+static const struct apm_handle handle_zero;
+static const struct apm_conn conn_zero;
+
+static __always_inline struct apm_key object_key(u64 ptr)
+{
+	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = ptr};
+}
+
+/* ---- connections ---- */
+
+static __noinline int db_announce(u64 db, u32 lib_id, u64 filename)
+{
+	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+
+	if (!e)
+		return 0;
+	__builtin_memset(e, 0, sizeof(*e));
+	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
+	e->conn = db;
+	e->system = APM_SYSTEM_SQLITE;
+	e->lib_id = lib_id;
+	e->fd = -1;
+	if (filename)
+		bpf_probe_read_user_str(e->database, sizeof(e->database), (void *)filename);
+	event_submit(e);
+	return 0;
+}
+
+/* First statement of a connection whose opening was not seen: user space finds out which file it is. */
+static __always_inline void db_seen(u64 db, u32 lib_id)
+{
+	struct apm_key key = object_key(db);
+
+	if (!db || bpf_map_lookup_elem(&conns, &key))
+		return;
+	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
+		count(APM_CNT_MAP_FULL);
+	db_announce(db, lib_id, 0);
+}
+
+static __always_inline void db_closed(u64 db)
+{
+	struct apm_key key = object_key(db);
+	struct apm_ev_close *e;
+
+	if (!db || bpf_map_delete_elem(&conns, &key))
+		return;
+	e = event_reserve(struct apm_ev_close, 0);
+	if (!e)
+		return;
+	event_header(&e->hdr, APM_EV_CLOSE, sizeof(*e), 0);
+	e->handle = db;
+	e->handle_kind = APM_HANDLE_CONN;
+	e->conn_gen = 0;
+	event_submit(e);
+}
+
+/* ---- errors ---- */
+
+/* Extended code and message, as sqlite3_extended_errcode() and sqlite3_errmsg() would give them now. */
+static __noinline int db_error(struct apm_thread *t, u64 db, const struct apm_lib *lib, u64 seq, s32 rc)
+{
+	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);
+	u64 off, z_off;
+	u32 code;
+
+	if (!e)
+		return 0;
+	event_header(&e->hdr, APM_EV_ERROR, sizeof(*e), seq);
+	e->number = rc;
+	e->system = APM_SYSTEM_SQLITE;
+	e->reserved = 0;
+	__builtin_memset(e->sqlstate, 0, sizeof(e->sqlstate));
+	__builtin_memset(e->message, 0, sizeof(e->message));
+	e->size = 0;
+	if (db && lib_off(lib, APM_OFF_LITE_DB_ERRCODE, &off)) {
+		code = read_u32(db + off);
+		if ((code & 0xff) == ((u32)rc & 0xff))
+			e->number = code;
+	}
+	if (db && lib_off(lib, APM_OFF_LITE_DB_ERRVALUE, &off) && lib_off(lib, APM_OFF_LITE_MEM_Z, &z_off)) {
+		u64 value = read_u64(db + off);
+		u64 text = value ? read_u64(value + z_off) : 0;
+		s64 n = text ? bpf_probe_read_user_str(e->message, sizeof(e->message), (void *)text) : 0;
+
+		e->size = n > 0 ? n - 1 : 0;
+	}
+	event_submit(e);
+	return 0;
+}
+
+/* ---- start of an execution ---- */
+
+/* One bound value (struct Mem). */
+static __always_inline u64 value_hash(const struct apm_lib *lib, u64 addr, u64 h)
+{
+	u16 flags = 0;
+
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(addr + lib->off[APM_OFF_LITE_MEM_FLAGS]));
+	if (flags & MEM_Null)
+		return hash_step(h, 1);
+	if (flags & (MEM_Int | MEM_Real))
+		return hash_step(h, read_u64(addr)); /* the union of both is first in Mem */
+	return param_hash_bytes(h, read_u64(addr + lib->off[APM_OFF_LITE_MEM_Z]),
+				read_u32(addr + lib->off[APM_OFF_LITE_MEM_N]));
+}
+
+static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, u64 stmt,
+				   const struct apm_lib *lib)
+{
+	u64 off, array, size, h = hash_start();
+	s16 vars = 0;
+	s32 i;
+
+	if (!lib_off(lib, APM_OFF_LITE_STMT_NVAR, &off))
+		return 0;
+	bpf_probe_read_user(&vars, sizeof(vars), (void *)(stmt + off));
+	if (vars <= 0)
+		return 0;
+	x->param_count = vars > 255 ? 255 : vars;
+	if (!lib_off(lib, APM_OFF_LITE_STMT_AVAR, &off) || lib->off[APM_OFF_LITE_MEM_FLAGS] < 0 ||
+	    lib->off[APM_OFF_LITE_MEM_Z] < 0 || lib->off[APM_OFF_LITE_MEM_N] < 0 ||
+	    !lib_off(lib, APM_OFF_LITE_MEM_SIZE, &size)) {
+		x->flags |= APM_STMT_PARAMS_PARTIAL;
+		count(APM_CNT_PARAMS_PARTIAL);
+		return 0;
+	}
+	array = read_u64(stmt + off);
+	t->partial = vars > APM_MAX_PARAMS;
+	for (i = 0; i < APM_MAX_PARAMS && i < vars; i++)
+		h = value_hash(lib, array + i * size, h);
+	if (t->partial) {
+		x->flags |= APM_STMT_PARAMS_PARTIAL;
+		count(APM_CNT_PARAMS_PARTIAL);
+	}
+	x->param_hash = h;
+	return 0;
+}
+
+/* The text goes out once per handle; its address tells when another statement has taken the handle's place.
+ */
+static __noinline int handle_text(struct apm_handle *h, u64 text)
+{
+	struct text_source src = {
+		.text_id = h->exec.seq,
+		.conn = h->db,
+		.ptr = text,
+		.len = TEXT_LEN_UNKNOWN,
+		.system = APM_SYSTEM_SQLITE,
+	};
+
+	h->text_ptr = text;
+	h->text_known = text_send(&src) >= 0;
+	h->exec.text_id = src.text_id;
+	return 0;
+}
+
+static __always_inline u64 handle_changes(const struct apm_handle *h, const struct apm_lib *lib)
+{
+	u64 off;
+
+	return h->db && lib_off(lib, APM_OFF_LITE_DB_TOTAL_CHANGES, &off) ? read_u64(h->db + off) : 0;
+}
+
+static __always_inline void execution_start(struct pt_regs *ctx, struct apm_thread *t, struct apm_handle *h,
+					    u64 stmt, u64 cookie, const struct apm_lib *lib, u64 site,
+					    u64 now)
+{
+	u64 off, text = 0, text_id = h->exec.text_id;
+
+	exec_start(&h->exec, now, APM_SYSTEM_SQLITE, lib->lib_id);
+	h->exec.call_site = site;
+	h->exec.text_id = text_id;
+	if (lib_off(lib, APM_OFF_LITE_STMT_SQL, &off))
+		text = read_u64(stmt + off);
+	if (!h->text_known || h->text_ptr != text) {
+		if (lib_off(lib, APM_OFF_LITE_STMT_DB, &off))
+			h->db = read_u64(stmt + off);
+		db_seen(h->db, lib->lib_id);
+		if (text)
+			handle_text(h, text);
+	}
+	h->changes = handle_changes(h, lib);
+	bound_values(t, &h->exec, stmt, lib);
+}
+
+/* Whether the handle is between two rows of an execution. */
+static __always_inline bool rows_remain(u64 stmt, const struct apm_lib *lib)
+{
+	u64 off;
+
+	if (lib_off(lib, APM_OFF_LITE_STMT_STATE, &off))
+		return read_u8(stmt + off) == (u8)lib->off[APM_OFF_LITE_STATE_RUN];
+	if (lib_off(lib, APM_OFF_LITE_STMT_PC, &off))
+		return (s32)read_u32(stmt + off) >= 0;
+	return true; /* then sqlite3_reset is probed */
+}
+
+static __always_inline void execution_end(struct apm_handle *h, u64 stmt, u16 flags)
+{
+	statement_send(&h->exec, h->db, stmt, 0, flags);
+	h->exec.seq = 0;
+}
+
+static __always_inline struct apm_handle *handle_get(u64 stmt)
+{
+	struct apm_key key = object_key(stmt);
+	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+
+	if (h)
+		return h;
+	if (bpf_map_update_elem(&handles, &key, &handle_zero, BPF_NOEXIST))
+		count(APM_CNT_MAP_FULL);
+	return bpf_map_lookup_elem(&handles, &key);
+}
+
+/* ---- sqlite3_step ---- */
+
+static __always_inline bool step_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+				       const struct apm_lib *lib)
+{
+	u64 stmt = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx), now, site;
+	struct apm_handle *h;
+	struct apm_call *call;
+	bool inside = false;
+
+	calls_unwind_entry(t, sp);
+	site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
+	if (t->depth && inside)
+		return false; /* SQLite's own: schema reading, virtual tables, foreign keys */
+	h = stmt ? handle_get(stmt) : NULL;
+	if (!h)
+		return false;
+	call = call_push(t);
+	if (!call)
+		return false;
+	now = bpf_ktime_get_ns();
+	if (h->exec.seq && !rows_remain(stmt, lib))
+		execution_end(h, stmt, 0);
+	if (!h->exec.seq) {
+		execution_start(ctx, t, h, stmt, cookie, lib, site, now);
+		if (t->depth > 1)
+			h->exec.flags |= APM_STMT_NESTED;
+	} else {
+		h->exec.enter = now;
+	}
+	call->sp = sp;
+	call->obj = stmt;
+	call->seq = h->exec.seq;
+	call->symbol = SYM_sqlite3_step;
+	call->lib_id = lib->lib_id;
+	return true;
+}
+
+static __always_inline void step_return(struct apm_thread *t, struct apm_handle *h, u64 stmt, s32 rc,
+					const struct apm_lib *lib)
+{
+	struct apm_exec *x = &h->exec;
+	u64 now = bpf_ktime_get_ns(), off;
+
+	exec_leave(x, now);
+	if (!h->text_known && h->text_ptr) {
+		struct text_source src = {
+			.text_id = x->text_id,
+			.conn = h->db,
+			.ptr = h->text_ptr,
+			.len = TEXT_LEN_UNKNOWN,
+			.system = APM_SYSTEM_SQLITE,
+		};
+
+		h->text_known = text_send(&src) >= 0;
+		if (!h->text_known)
+			count(APM_CNT_UNREADABLE_TEXT);
+	}
+	if (!x->t_first)
+		x->t_first = now;
+	if (rc == SQLITE_ROW) {
+		x->rows++;
+		return;
+	}
+	if (rc != SQLITE_DONE) {
+		x->flags |= APM_STMT_ERROR;
+		db_error(t, h->db, lib, x->seq, rc);
+	} else if (!x->rows && h->db && lib_off(lib, APM_OFF_LITE_DB_CHANGES, &off) &&
+		   handle_changes(h, lib) != h->changes) {
+		x->rows = read_u64(h->db + off);
+	}
+	execution_end(h, stmt, 0);
+}
+
+/* ---- sqlite3_prepare*: only a failure is of interest, the text of a success is in the handle ---- */
+
+static __always_inline bool prepare_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+					  const struct apm_lib *lib)
+{
+	u64 sp = PT_REGS_SP(ctx), now;
+	struct apm_call *call;
+
+	calls_unwind_entry(t, sp);
+	if (t->depth)
+		return false;
+	call = call_push(t);
+	if (!call)
+		return false;
+	now = bpf_ktime_get_ns();
+	call->sp = sp;
+	call->obj = PT_REGS_PARM1(ctx);
+	call->arg[0] = PT_REGS_PARM2(ctx);
+	call->arg[1] = PT_REGS_PARM3(ctx);
+	call->enter = now;
+	call->seq = seq_make(now);
+	call->symbol = APM_COOKIE_SYMBOL(cookie);
+	call->lib_id = lib->lib_id;
+	return true;
+}
+
+static __noinline int prepare_failed(struct apm_thread *t, const struct apm_call *call,
+				     const struct apm_lib *lib, s32 rc)
+{
+	struct text_source src = {
+		.text_id = call->seq,
+		.conn = call->obj,
+		.ptr = call->arg[0],
+		.len = (s32)call->arg[1] < 0 ? TEXT_LEN_UNKNOWN : (s32)call->arg[1],
+		.system = APM_SYSTEM_SQLITE,
+	};
+	struct apm_exec x;
+
+	db_seen(call->obj, lib->lib_id);
+	exec_start(&x, call->enter, APM_SYSTEM_SQLITE, lib->lib_id);
+	x.seq = call->seq;
+	x.text_id = call->seq;
+	exec_leave(&x, bpf_ktime_get_ns());
+	if (text_send(&src) < 0)
+		count(APM_CNT_UNREADABLE_TEXT);
+	db_error(t, call->obj, lib, x.seq, rc);
+	statement_send(&x, call->obj, 0, 0, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED);
+	return 0;
+}
+
+/* ---- sqlite3_open ---- */
+
+/* sqlite3_open(filename, ppDb), sqlite3_open_v2(filename, ppDb, flags, zVfs): the same where it matters. */
+static __always_inline bool open_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+				       const struct apm_lib *lib)
+{
+	u64 sp = PT_REGS_SP(ctx);
+	struct apm_call *call;
+
+	calls_unwind_entry(t, sp);
+	if (t->depth)
+		return false;
+	call = call_push(t);
+	if (!call)
+		return false;
+	call->sp = sp;
+	call->obj = 0;
+	call->seq = 0;
+	call->arg[0] = PT_REGS_PARM1(ctx);
+	call->arg[1] = PT_REGS_PARM2(ctx);
+	call->symbol = APM_COOKIE_SYMBOL(cookie);
+	call->lib_id = lib->lib_id;
+	return true;
+}
+
+static __always_inline void open_return(const struct apm_call *call, s32 rc)
+{
+	struct apm_key key = object_key(read_u64(call->arg[1]));
+
+	if (rc != SQLITE_OK || !key.ptr)
+		return;
+	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_ANY))
+		count(APM_CNT_MAP_FULL);
+	db_announce(key.ptr, call->lib_id, call->arg[0]);
+}
+
+/* ---- handles that go ---- */
+
+static __always_inline void handle_gone(u64 stmt, bool finalized)
+{
+	struct apm_key key = object_key(stmt);
+	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+
+	if (!h)
+		return;
+	if (h->exec.seq)
+		execution_end(h, stmt, 0);
+	if (finalized)
+		bpf_map_delete_elem(&handles, &key);
+}
+
+/* ---- programs ---- */
+
+/* Returns true when the return of this call is wanted. */
+static __always_inline bool sqlite_enter(struct pt_regs *ctx, u64 cookie)
+{
+	u32 lib_id = APM_COOKIE_LIB(cookie);
+	struct apm_thread *t = thread_enter();
+	struct apm_lib *lib;
+
+	if (!t)
+		return false;
+	lib = bpf_map_lookup_elem(&libs, &lib_id);
+	if (!lib)
+		return false;
+	switch (APM_COOKIE_SYMBOL(cookie)) {
+	case SYM_sqlite3_step:
+		return step_enter(ctx, t, cookie, lib);
+	case SYM_sqlite3LockAndPrepare:
+	case SYM_sqlite3_prepare:
+	case SYM_sqlite3_prepare_v2:
+	case SYM_sqlite3_prepare_v3:
+		return prepare_enter(ctx, t, cookie, lib);
+	case SYM_sqlite3_open:
+	case SYM_sqlite3_open_v2:
+		return open_enter(ctx, t, cookie, lib);
+	case SYM_sqlite3_finalize:
+		handle_gone(PT_REGS_PARM1(ctx), true);
+		break;
+	case SYM_sqlite3_reset:
+		handle_gone(PT_REGS_PARM1(ctx), false);
+		break;
+	case SYM_sqlite3_close:
+	case SYM_sqlite3_close_v2:
+		db_closed(PT_REGS_PARM1(ctx));
+		break;
+	}
+	return false;
+}
+
+static __always_inline int sqlite_leave(struct pt_regs *ctx)
+{
+	struct apm_thread *t = thread_find();
+	s32 rc = (s32)PT_REGS_RC(ctx);
+	struct apm_handle *h;
+	struct apm_call *call;
+	struct apm_lib *lib;
+	struct apm_key key;
+	u32 lib_id;
+
+	if (!t)
+		return 0;
+	count(APM_CNT_RETURN_HITS);
+	calls_unwind_return(t, PT_REGS_SP(ctx));
+	call = call_returning(t, PT_REGS_SP(ctx));
+	if (!call)
+		return 0; /* an inner call that is not followed */
+	lib_id = call->lib_id;
+	lib = bpf_map_lookup_elem(&libs, &lib_id);
+	if (!lib)
+		return 0;
+	switch (call->symbol) {
+	case SYM_sqlite3_step:
+		key = object_key(call->obj);
+		h = bpf_map_lookup_elem(&handles, &key);
+		if (h && h->exec.seq == call->seq)
+			step_return(t, h, key.ptr, rc, lib);
+		break;
+	case SYM_sqlite3LockAndPrepare:
+	case SYM_sqlite3_prepare:
+	case SYM_sqlite3_prepare_v2:
+	case SYM_sqlite3_prepare_v3:
+		if (rc != SQLITE_OK)
+			prepare_failed(t, call, lib, rc);
+		break;
+	case SYM_sqlite3_open:
+	case SYM_sqlite3_open_v2:
+		open_return(call, rc);
+		break;
+	}
+	call_pop(t);
+	return 0;
+}
+
+SEC("uprobe.multi")
+int sqlite_entry(struct pt_regs *ctx)
+{
+	sqlite_enter(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+SEC("uprobe.multi")
+int sqlite_return(struct pt_regs *ctx)
+{
+	return sqlite_leave(ctx);
+}
+
+SEC("uprobe.multi")
+int sqlite_session(struct pt_regs *ctx)
+{
+	if (session_phase(ctx))
+		return sqlite_leave(ctx);
+	return sqlite_enter(ctx, bpf_get_attach_cookie(ctx)) ? 0 : 1;
+}

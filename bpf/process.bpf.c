@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Processes: scope is inherited at fork before the child runs, and forgotten when the last thread has gone.
+ */
+#include "statement.bpf.h"
+
+static __always_inline void process_event(u16 kind, struct task_struct *task, u32 other)
+{
+	struct apm_ev_proc *e = event_reserve(struct apm_ev_proc, 0);
+
+	if (!e)
+		return;
+	event_header(&e->hdr, kind, sizeof(*e), 0);
+	e->other = other;
+	e->reserved = 0;
+	e->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	BPF_CORE_READ_STR_INTO(&e->comm, task, comm);
+	event_submit(e);
+}
+
+SEC("raw_tp/sched_process_fork")
+int process_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *parent = (struct task_struct *)ctx->args[0];
+	struct task_struct *child = (struct task_struct *)ctx->args[1];
+	u32 parent_tgid = BPF_CORE_READ(parent, tgid), child_tgid = BPF_CORE_READ(child, tgid);
+	u32 *scope_id;
+
+	if (parent_tgid == child_tgid)
+		return 0;
+	scope_id = bpf_map_lookup_elem(&scope, &parent_tgid);
+	if (!scope_id)
+		return 0;
+	if (bpf_map_update_elem(&scope, &child_tgid, scope_id, BPF_ANY))
+		count(APM_CNT_MAP_FULL);
+	process_event(APM_EV_FORK, child, child_tgid);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int process_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[0];
+	struct apm_thread *t;
+
+	if (!in_scope(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	t = thread_find();
+	if (t) { /* the calls under way went with the old program */
+		t->depth = 0;
+		t->sync_seq = 0;
+	}
+	process_event(APM_EV_EXEC, task, 0);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[0];
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tgid = id >> 32, tid = (u32)id, i;
+	struct apm_thread *t;
+
+	if (!in_scope(tgid))
+		return 0;
+	t = thread_find();
+	if (t) {
+		for (i = 0; i < APM_NEST_MAX; i++) {
+			struct apm_call *c = call_top(t);
+
+			if (!c)
+				break;
+			call_abandoned(c);
+			call_pop(t);
+		}
+		if (!cfg.task_storage)
+			bpf_map_delete_elem(&thread_hash, &tid);
+	}
+	if (BPF_CORE_READ(task, signal, live.counter) > 0)
+		return 0;
+	process_event(APM_EV_EXIT, task, BPF_CORE_READ(task, exit_code));
+	bpf_map_delete_elem(&scope, &tgid);
+	return 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the probes of every client library share: executions, calls that never return, call sites. */
+#ifndef APM_STATEMENT_BPF_H
+#define APM_STATEMENT_BPF_H
+
+#include "apm.bpf.h"
+
+/* ---- statements ---- */
+
+/* A new execution in *x: everything of the last one is forgotten. */
+static __always_inline void exec_start(struct apm_exec *x, u64 now, u8 system, u16 lib_id)
+{
+	*x = (struct apm_exec){
+		.seq = seq_make(now),
+		.t_start = now,
+		.t_last = now,
+		.enter = now,
+		.tid = (u32)bpf_get_current_pid_tgid(),
+		.system = system,
+		.lib_id = lib_id,
+	};
+}
+
+/* A call that works on *x ends now. */
+static __always_inline void exec_leave(struct apm_exec *x, u64 now)
+{
+	if (x->enter && now > x->enter)
+		x->duration_ns += now - x->enter;
+	x->enter = 0;
+	x->t_last = now;
+}
+
+/* Sends an execution as it stands; `flags` (APM_STMT_*) are added to its own. */
+static __noinline int statement_send(const struct apm_exec *x, u64 conn, u64 handle, u32 conn_gen, u16 flags)
+{
+	struct apm_ev_stmt *e = event_reserve(struct apm_ev_stmt, 0);
+
+	if (!e)
+		return 0;
+	event_header(&e->hdr, APM_EV_STMT, sizeof(*e), x->seq);
+	e->hdr.flags = x->flags | flags;
+	e->hdr.tid = x->tid;
+	e->hdr.ctx_id = x->tid;
+	e->t_start = x->t_start;
+	e->t_first = x->t_first;
+	e->t_end = x->t_last;
+	e->duration_ns = x->duration_ns;
+	e->rows = x->rows;
+	e->text_id = x->text_id;
+	e->conn = conn;
+	e->handle = handle;
+	e->param_hash = x->param_hash;
+	e->call_site = x->call_site;
+	e->cpu_start_ns = 0;
+	e->cpu_end_ns = 0;
+	e->conn_gen = conn_gen;
+	e->lib_id = x->lib_id;
+	e->system = x->system;
+	e->param_count = x->param_count;
+	e->result_index = x->result_index;
+	e->reserved = 0;
+	event_submit(e);
+	return 0;
+}
+
+/* Ends what a call left behind that was abandoned: its statement is reported with what is known of it. */
+static __noinline int call_abandoned(const struct apm_call *c)
+{
+	struct apm_key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = c->obj};
+	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+
+	count(APM_CNT_NO_RETURN);
+	if (!h || !c->seq || h->exec.seq != c->seq)
+		return 0;
+	h->exec.enter = 0;
+	statement_send(&h->exec, h->db, key.ptr, 0, APM_STMT_NO_RETURN);
+	h->exec.seq = 0;
+	return 0;
+}
+
+/* Drops calls that were left without returning, found at an entry. */
+static __always_inline void calls_unwind_entry(struct apm_thread *t, u64 sp)
+{
+	struct apm_call *c;
+	u32 i;
+
+	for (i = 0; i < APM_NEST_MAX; i++) {
+		c = call_stale_at_entry(t, sp);
+		if (!c)
+			return;
+		call_abandoned(c);
+		call_pop(t);
+	}
+}
+
+/* The same at a return. */
+static __always_inline void calls_unwind_return(struct apm_thread *t, u64 sp)
+{
+	struct apm_call *c;
+	u32 i;
+
+	for (i = 0; i < APM_NEST_MAX; i++) {
+		c = call_stale_at_return(t, sp);
+		if (!c)
+			return;
+		call_abandoned(c);
+		call_pop(t);
+	}
+}
+
+/* ---- call sites ---- */
+
+/*
+ * The return address outside the library, 0 when it cannot be told. A probed function that was called from
+ * inside the library has a wrapper (PQexec over PQsendQuery): then the wrapper's own return address is meant.
+ * *inside tells that the immediate caller is in the library.
+ */
+static __always_inline u64 call_site(struct pt_regs *ctx, const struct apm_lib *lib, u64 site_addr,
+				     bool *inside)
+{
+	u64 bias = PT_REGS_IP(ctx) - site_addr;
+	u64 slot = PT_REGS_SP(ctx);
+	u64 ret = APM_RETURN_SLOT ? read_u64(slot) : PT_REGS_RET(ctx);
+	u64 off = ret - bias;
+	u32 i;
+
+	*inside = off >= lib->text_start && off < lib->text_end;
+	if (!*inside)
+		return ret;
+	for (i = 0; i < APM_MAX_WRAPPERS; i++) {
+		const struct apm_wrapper *w = &lib->wrapper[i];
+		u64 base;
+
+		if (i >= lib->wrapper_count)
+			break;
+		if (w->ret_off != off)
+			continue;
+		base = w->base == APM_BASE_FP ? PT_REGS_FP(ctx) : slot;
+		ret = read_u64(base + (s64)w->off);
+		off = ret - bias;
+		return off >= lib->text_start && off < lib->text_end ? 0 : ret;
+	}
+	return 0;
+}
+
+#endif
