@@ -1,0 +1,4 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Each fuzz target on its corpus and a little beyond.
+exec "$(dirname "$0")/run" 5
