@@ -219,6 +219,25 @@ static void mode_bind(void)
 	sqlite3_close(db);
 }
 
+/* A text of about five thousand bytes, and one of about a hundred. */
+static void mode_long(void)
+{
+	static char sql[5200] =
+		"SELECT id, name, price, 'a literal that is here to fill the space' FROM item WHERE id = 1";
+	sqlite3 *db = ready_db();
+
+	for (int i = 0; i < repeat(); i++)
+		once(db,
+		     "SELECT id, name, price, 'a literal that is here to fill the space' FROM item WHERE id "
+		     "= 1",
+		     0);
+	while (strlen(sql) < 5000)
+		strcat(sql, " OR price = 12345.5");
+	for (int i = 0; i < repeat(); i++)
+		once(db, sql, 0);
+	sqlite3_close(db);
+}
+
 /* ---- wrappers ---- */
 
 static int count_row(void *arg, int columns, char **values, char **names)
@@ -565,6 +584,7 @@ int main(int argc, char **argv)
 		{"interleave", mode_interleave},
 		{"before", mode_before},
 		{"bind", mode_bind},
+		{"long", mode_long},
 		{"exec", mode_exec},
 		{"ddl", mode_ddl},
 		{"trigger", mode_trigger},

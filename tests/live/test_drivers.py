@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Drivers and tools over libpq and sqlite3: statements, control statements, rows and errors equal what was executed. The
+programs count their own statements; what drivers send by themselves (BEGIN, DEALLOCATE ...) comes from the server's log."""
+import os
+import shutil
+import subprocess
+
+from harness import SCRIPTS, Live, Truth, is_control
+
+DRIVERS = (
+    ('psycopg2', '/usr/bin/python3', 'use_psycopg2.py', 'import psycopg2', True),
+    ('psycopg 3', '/usr/bin/python3', 'use_psycopg.py', 'import psycopg', True),
+    ('Python sqlite3', '/usr/bin/python3', 'use_sqlite3.py', 'import sqlite3', False),
+    ('ruby-pg', 'ruby', 'use_pg.rb', 'require "pg"', True),
+    ('DBD::Pg', 'perl', 'use_dbd_pg.pl', 'use DBD::Pg', True),
+    ('DBD::SQLite', 'perl', 'use_dbd_sqlite.pl', 'use DBD::SQLite', False),
+    ('PDO pgsql', 'php', 'use_pdo_pgsql.php', 'exit(extension_loaded("pdo_pgsql") ? 0 : 1);', True),
+    ('PDO sqlite', 'php', 'use_pdo_sqlite.php', 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);', False),
+)
+
+
+def missing(interpreter, probe):
+    path = shutil.which(interpreter)
+    if not path:
+        return '%s is not installed' % interpreter
+    flag = {'python3': '-c', 'ruby': '-e', 'perl': '-e', 'php': '-r'}[os.path.basename(interpreter)]
+    run = subprocess.run([path, flag, probe], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+    return 'the driver is not installed' if run.returncode else None
+
+
+def with_log(live, truth, app):
+    """The truth with the control statements that the server saw."""
+    whole = Truth()
+    for (system, sql), row in truth.rows.items():
+        if not row[3]:
+            whole.add(system, sql, *row[:3], control=False)
+    for sql in live.pg.executed(app):
+        if is_control(sql):
+            whole.add('postgresql', sql, control=True)
+    return whole
+
+
+def drivers(live):
+    for name, interpreter, script, probe, server in DRIVERS:
+        why = missing(interpreter, probe)
+        if why:
+            live.skip(name, why)
+            continue
+        with live.section(name):
+            app = 'drv-' + script
+            report, program = live.run([interpreter, os.path.join(SCRIPTS, script)], PGAPPNAME=app)
+            truth = program.truth()
+            live.exact(name, report, with_log(live, truth, app) if server else truth)
+
+
+def command(live, name, argv, app, truth, **env):
+    """A program from its first instruction, which sees the private library where the real one would be."""
+    tracer = live.tracer('--json', '--top', 1000, '--report', live.path('json'), '--', *argv,
+                         env={**live.pg.env, 'PGAPPNAME': app, **env}, wrap=live.private_namespace())
+    import json
+    path = tracer.process.args[tracer.process.args.index('--report') + 1]
+    status = tracer.wait(90)
+    if status:
+        raise RuntimeError('status %s: %s' % (status, tracer.errors()[-2000:]))
+    with open(path, encoding='utf-8') as file:
+        report = json.load(file)
+    live.exact(name, report, with_log(live, truth(tracer.output()), app))
+
+
+def tools(live):
+    script = live.path('script')
+    with open(script, 'w', encoding='utf-8') as file:
+        file.write('\\set a random(1, 39)\nBEGIN;\nSELECT name FROM author WHERE id = :a;\n'
+                   'UPDATE book SET price = price + :a WHERE id = :a;\nEND;\nSELECT count(*) FROM book;\n')
+    for mode in ('simple', 'extended', 'prepared'):
+        def truth(out):
+            done = int([line for line in out.splitlines() if 'actually processed' in line][0].split(':')[1].split('/')[0])
+            counted = Truth()
+            for sql in ('SELECT name FROM author WHERE id = 1', 'UPDATE book SET price = price + 1 WHERE id = 1',
+                        'SELECT count(*) FROM book'):
+                counted.add('postgresql', sql, calls=done, rows=done)
+            return counted
+        with live.section('pgbench %s' % mode):
+            command(live, 'pgbench %s' % mode, [live.pg.bin + '/pgbench', '-n', '-c', '4', '-j', '2', '-t', '60', '-M', mode, '-f', script],
+                    'bench-' + mode, truth)
+
+    def psql_truth(_):
+        counted = Truth()
+        counted.add('postgresql', 'SELECT title FROM book WHERE id < 10', rows=10)
+        counted.add('postgresql', 'SELECT * FROM nowhere', errors=1)
+        counted.add('postgresql', 'COPY author TO STDOUT', rows=40)
+        return counted
+    with live.section('psql'):
+        command(live, 'psql', [live.pg.bin + '/psql', '-qAtX', '-c', 'SELECT title FROM book WHERE id < 10', '-c', 'SELECT * FROM nowhere',
+                               '-c', 'BEGIN', '-c', 'COMMIT', '-c', 'COPY author TO STDOUT'], 'psql-app', psql_truth)
+
+
+def main():
+    with Live(postgres=True) as live:
+        drivers(live)
+        tools(live)
+
+
+main()
