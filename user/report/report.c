@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/report.h"
+
+#include <string.h>
+#include <time.h>
+
+static const struct report_writer writers[] = {
+	{"text", report_text},
+	{"json", report_json},
+};
+
+const struct report_writer *report_writer_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(writers) / sizeof(writers[0]); i++)
+		if (!strcmp(writers[i].name, name))
+			return &writers[i];
+	return NULL;
+}
+
+int report_is_loss(enum apm_counter counter)
+{
+	return counter != APM_CNT_EVENTS && counter != APM_CNT_PROBE_HITS;
+}
+
+void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int digits)
+{
+	time_t seconds = (time_t)(realtime_ns / 1000000000);
+	uint64_t fraction = realtime_ns % 1000000000;
+	char text[32];
+	struct tm tm;
+	int i;
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	strbuf_adds(out, text);
+	for (i = digits; i < 9; i++)
+		fraction /= 10;
+	if (digits)
+		strbuf_addf(out, ".%0*llu", digits, (unsigned long long)fraction);
+	strbuf_addc(out, 'Z');
+}
