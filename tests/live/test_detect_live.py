@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is planted in running programs is found, and nothing else is: precision and recall over all of them are 1."""
+import os
+import shutil
+
+from harness import SCRIPTS, Live, client, fingerprints
+
+DETECTORS = ('n_plus_one', 'duplicate_query', 'error_burst')
+AUTHOR = 'SELECT name FROM author WHERE id = ?'
+
+# program, mode, system, what must be found
+PLANTS = [('plant_client', mode, 'sqlite', found) for mode, found in (
+    ('n_plus_one', [('n_plus_one', AUTHOR)]),
+    ('literals', [('n_plus_one', "SELECT name FROM author WHERE id = 1 AND name <> 'x'")]),
+    ('writes', [('n_plus_one', 'INSERT INTO view (author) VALUES (?)')]),
+    ('duplicate', [('duplicate_query', 'SELECT value FROM setting WHERE id = ?')]),
+    ('burst', [('error_burst', 'SELECT id FROM gone')]),
+    ('join', []), ('few', []), ('saturated', []), ('chunks', []))]
+PLANTS += [('plant_psycopg2.py', mode, 'postgresql', found) for mode, found in (
+    ('n_plus_one', [('n_plus_one', 'SELECT title FROM book WHERE author_id = 1')]),
+    ('duplicate', [('duplicate_query', 'SELECT name FROM author WHERE id = 3')]),
+    ('in_list', []))]
+PLANTS += [('plant_pg.rb', mode, 'postgresql', found) for mode, found in (
+    ('n_plus_one', [('n_plus_one', 'SELECT title FROM book WHERE author_id = $1')]),
+    ('join', []))]
+
+
+def argv_of(program, mode):
+    if program.endswith('.py'):
+        return ['/usr/bin/python3', os.path.join(SCRIPTS, program), mode]
+    if program.endswith('.rb'):
+        return [shutil.which('ruby') or '/usr/bin/ruby', os.path.join(SCRIPTS, program), mode]
+    return [client(program), mode]
+
+
+def main():
+    with Live(postgres=True) as live:
+        hit = wrong = missed = 0
+        for program, mode, system, planted in PLANTS:
+            name = '%s %s' % (program, mode)
+            if program.endswith('.rb') and not shutil.which('ruby'):
+                live.skip(name, 'ruby is not installed')
+                continue
+            with live.section(name):
+                report, run = live.run(argv_of(program, mode))
+                live.exact(name, report, run.truth())
+                want = set(zip([d for d, _ in planted], fingerprints([(system, sql) for _, sql in planted])))
+                got = {(f['detector'], f['fingerprint']) for f in report['findings'] if f['detector'] in DETECTORS}
+                hit, wrong, missed = hit + len(want & got), wrong + len(got - want), missed + len(want - got)
+                live.ok(want == got, '%s: finds %s' % (name, ', '.join(d for d, _ in planted) or 'nothing'),
+                        'missed %s, wrong %s' % (sorted(want - got), sorted(got - want)))
+                for finding in report['n_plus_one']:
+                    if (finding['fingerprint'] in [f for d, f in want if d == 'n_plus_one']):
+                        calls = [q['calls'] for q in report['queries'] if q['fingerprint'] == finding['fingerprint']]
+                        live.ok(finding['count'] == calls[0], '%s: the count is that of the repeats (%d)' % (name, calls[0]), finding)
+        precision = hit / (hit + wrong) if hit + wrong else 0
+        recall = hit / (hit + missed) if hit + missed else 0
+        live.ok(precision == 1 and recall == 1, 'precision %.2f and recall %.2f over %d programs' % (precision, recall, len(PLANTS)))
+
+
+main()
