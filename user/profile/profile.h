@@ -40,29 +40,44 @@ void symbolizer_forget(struct symbolizer *s, uint32_t tgid);
 /* Reads /proc/TGID/maps now, while the process is certainly alive. */
 void symbolizer_snapshot(struct symbolizer *s, uint32_t tgid);
 
-/* Demangles C++ and Rust names; others are appended as they are. */
+/* Demangles C++ and Rust names, without parameters and hashes; others are appended as they are. At most about 1 KB. */
 void demangle(struct strbuf *out, const char *name);
 
 /*
- * Folded stacks: a counted set of stacks. Bounded: beyond max_stacks the rarest is merged into "[other]" and counted.
+ * Folded stacks: a counted set of stacks. Beyond max_stacks the rarest become one stack "[other]", so that memory is bounded
+ * and a stack that shows up late can still win its place. Frames are cleaned as they come in: what is not UTF-8 and control
+ * characters become U+FFFD, `;` becomes `:`.
+ *
+ * How a frame's name tells its kind, as other tools have it: a suffix. No suffix is native code.
  */
+#define FRAME_KERNEL	  "_[k]"
+#define FRAME_JIT	  "_[j]"
+#define FRAME_INTERPRETED "_[i]"
+#define FRAME_QUERY	  "_[q]" /* a root frame that names a statement */
+
 struct stacks;
-struct stacks *stacks_new(size_t max_stacks);
-void stacks_free(struct stacks *st);
-/* frames root first. 0 or -ENOMEM. */
+struct stacks *stacks_new(size_t max_stacks); /* NULL with errno; max_stacks > 0 */
+void stacks_free(struct stacks *st);	      /* accepts NULL */
+/* frames root first; of more than 1024 the leaf-most are left out. 0 or -ENOMEM. */
 int stacks_add(struct stacks *st, const char *const *frames, size_t count, uint64_t weight);
-uint64_t stacks_total(const struct stacks *st);
-/* Calls fn for each stack, in byte order of the folded form. */
+uint64_t stacks_total(const struct stacks *st); /* sum of all weights ever added */
+size_t stacks_count(const struct stacks *st);	/* distinct stacks that stacks_each() gives */
+/* Calls fn for each stack, in byte order of the folded form. Stacks with the same beginning follow each other. */
 void stacks_each(const struct stacks *st, void (*fn)(const char *const *frames, size_t count, uint64_t weight, void *arg),
 		 void *arg);
 
-/* Writers: 0 or -errno. `title` and frames may hold any bytes. In folded form `;` and control characters in names are replaced. */
+/* Writers: 0 or -errno. */
 int stacks_write_folded(const struct stacks *st, int fd);
+
 struct flame_options {
-	const char *title;
-	const char *subtitle;
+	const char *title; /* any bytes */
+	const char *subtitle; /* any bytes; NULL = none */
 	const char *unit; /* "samples", "ms" */
 };
+/*
+ * One SVG that needs nothing else: static boxes with tooltips, and a script that adds zoom and search where scripts may run.
+ * A link's fragment preselects: #q=TERM searches, #x=ROOT;…;FRAME zooms (each percent-encoded).
+ */
 int stacks_write_svg(const struct stacks *st, const struct flame_options *opt, int fd);
 
 #endif
