@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "report/format.h"
 
 static enum log_level log_level = LOG_LEVEL_INFO;
 static int log_color;
 static struct strbuf status; /* the status line now on the screen; empty = none */
 
-#define PREFIX	   "apm-bpf: "
-#define CLEAR_LINE "\r\033[K"
+#define PREFIX "apm-bpf: "
 
 void log_setup(enum log_level level, int color)
 {
@@ -56,6 +56,13 @@ static void add_one_line(struct strbuf *out, struct str text)
 			out->ptr[i] = ' ';
 }
 
+/* Blanks over the status line: works on every terminal, also on those without escape sequences. */
+static void clear_status(struct strbuf *out)
+{
+	if (status.len)
+		strbuf_addf(out, "\r%*s\r", (int)format_columns(status.ptr, status.len), "");
+}
+
 static void emit(const char *sgr, const char *tag, const char *fmt, va_list ap)
 {
 	struct strbuf line = {0};
@@ -64,8 +71,7 @@ static void emit(const char *sgr, const char *tag, const char *fmt, va_list ap)
 
 	if (len < 0)
 		return;
-	if (status.len)
-		strbuf_adds(&line, CLEAR_LINE);
+	clear_status(&line);
 	strbuf_adds(&line, PREFIX);
 	if (tag && log_color)
 		strbuf_addf(&line, "\033[%sm%s\033[0m ", sgr, tag);
@@ -118,10 +124,10 @@ void log_status(const char *line)
 
 	if (!line && !status.len)
 		return;
+	clear_status(&out);
 	strbuf_reset(&status);
 	if (line)
 		add_one_line(&status, str_from(line));
-	strbuf_adds(&out, CLEAR_LINE);
 	if (status.len)
 		strbuf_add(&out, status.ptr, status.len);
 	put(&out);

@@ -57,12 +57,12 @@ static size_t add_severities(struct text *t, int print)
 
 		if (!per[s])
 			continue;
-		columns += strlen(gap) + strlen(text_count(per[s])) + 1 + strlen(name);
+		columns += strlen(gap) + strlen(format_count(per[s])) + 1 + strlen(name);
 		if (!print)
 			continue;
 		strbuf_adds(t->out, gap);
-		text_color(t, text_severity_sgr((enum severity)s));
-		strbuf_addf(t->out, "%s %s", text_count(per[s]), name);
+		text_color(t, format_severity_sgr((enum severity)s));
+		strbuf_addf(t->out, "%s %s", format_count(per[s]), name);
 		text_plain(t);
 	}
 	return columns;
@@ -76,8 +76,8 @@ static void print_tally(struct text *t)
 	struct strbuf head = {0}, tail = {0};
 
 	strbuf_addf(&head, "%zu finding%s", r->findings.count, r->findings.count == 1 ? "" : "s");
-	strbuf_addf(&tail, "in %s%s statement%s over %s", lower_bound(t), text_count(r->statements),
-		    r->statements == 1 ? "" : "s", text_time(r->duration_ns));
+	strbuf_addf(&tail, "in %s%s statement%s over %s", lower_bound(t), format_count(r->statements),
+		    r->statements == 1 ? "" : "s", format_time(r->duration_ns));
 	text_color(t, SGR_BOLD);
 	strbuf_add(t->out, head.ptr, head.len);
 	text_plain(t);
@@ -110,7 +110,7 @@ static void text_warnings(struct text *t)
 	for (c = 0; c < APM_CNT_MAX; c++) {
 		if (!r->losses[c] || !counter_lossy((enum apm_counter)c))
 			continue;
-		strbuf_addf(&line, "%s%s %s", gap, text_count(r->losses[c]),
+		strbuf_addf(&line, "%s%s %s", gap, format_count(r->losses[c]),
 			    counter_text((enum apm_counter)c));
 		gap = "; ";
 	}
@@ -133,7 +133,7 @@ static int watched_anything(const struct report *r)
 static void text_empty(struct text *t)
 {
 	text_color(t, SGR_BOLD);
-	strbuf_addf(t->out, "No SQL statement was seen in %s.", text_time(t->r->duration_ns));
+	strbuf_addf(t->out, "No SQL statement was seen in %s.", format_time(t->r->duration_ns));
 	text_plain(t);
 	strbuf_adds(t->out, "\nTo check:\n");
 	if (watched_anything(t->r)) {
@@ -170,8 +170,8 @@ static void print_no_findings(struct text *t)
 	strbuf_adds(t->out, "No findings");
 	text_plain(t);
 	strbuf_addf(&line, " in %s%s statement%s over %s: none took %s or longer, no N+1 of %u or more",
-		    lower_bound(t), text_count(r->statements), r->statements == 1 ? "" : "s",
-		    text_time(r->duration_ns), text_time(r->slow_threshold_ns), r->n_plus_one_threshold);
+		    lower_bound(t), format_count(r->statements), r->statements == 1 ? "" : "s",
+		    format_time(r->duration_ns), format_time(r->slow_threshold_ns), r->n_plus_one_threshold);
 	strbuf_addc(t->out, ' ');
 	text_wrap(t, line.ptr, strlen("No findings "), 0);
 	t->out->failed |= line.failed;
@@ -201,10 +201,10 @@ void text_headline(struct text *t)
 static void add_cost(struct text *t, const struct report_finding *f, struct strbuf *out)
 {
 	if (f->total_ns) {
-		strbuf_adds(out, text_time(f->total_ns));
+		strbuf_adds(out, format_time(f->total_ns));
 		if (t->r->db_ns && f->total_ns <= t->r->db_ns)
 			strbuf_addf(out, ", %s of all database time",
-				    text_percent((double)f->total_ns / (double)t->r->db_ns));
+				    format_percent((double)f->total_ns / (double)t->r->db_ns));
 	}
 }
 
@@ -215,7 +215,7 @@ static void print_finding(struct text *t, const struct report_finding *f, size_t
 	const char *name = severity_name(f->severity);
 
 	strbuf_addf(t->out, "%2zu ", number);
-	text_color(t, text_severity_sgr(f->severity));
+	text_color(t, format_severity_sgr(f->severity));
 	for (i = 0; name[i]; i++, at++)
 		strbuf_addc(t->out, (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]));
 	text_plain(t);
@@ -308,33 +308,33 @@ void text_summary(struct text *t)
 	text_title(t, "SUMMARY", NULL);
 	target_line(t, &line);
 	report_add_timestamp(&line, r->start_realtime_ns, 0);
-	strbuf_addf(&line, " for %s", text_time(r->duration_ns));
+	strbuf_addf(&line, " for %s", format_time(r->duration_ns));
 	text_labelled(t, 2, "window", line.ptr, 0);
 	strbuf_reset(&line);
 	coverage_line(t, &line);
 
 	strbuf_addf(&line, "%s%s, %s/s; control statements %s; failed %s", lower_bound(t),
-		    text_count(r->statements), text_count((uint64_t)(r->throughput_per_s + 0.5)),
-		    text_count(r->control_statements), text_count(r->errors));
+		    format_count(r->statements), format_count((uint64_t)(r->throughput_per_s + 0.5)),
+		    format_count(r->control_statements), format_count(r->errors));
 	if (r->errors)
-		strbuf_addf(&line, " (%s)", text_percent(r->error_rate));
+		strbuf_addf(&line, " (%s)", format_percent(r->error_rate));
 	if (r->running)
-		strbuf_addf(&line, "; still running at the end %s", text_count(r->running));
+		strbuf_addf(&line, "; still running at the end %s", format_count(r->running));
 	text_labelled(t, 2, "statements", line.ptr, 0);
 	strbuf_reset(&line);
 	if (r->statements) {
-		strbuf_addf(&line, "%s in all; average %s, p50 %s, p95 %s, p99 %s", text_time(r->db_ns),
-			    text_time(r->average_ns), text_time(r->p50_ns), text_time(r->p95_ns),
-			    text_time(r->p99_ns));
+		strbuf_addf(&line, "%s in all; average %s, p50 %s, p95 %s, p99 %s", format_time(r->db_ns),
+			    format_time(r->average_ns), format_time(r->p50_ns), format_time(r->p95_ns),
+			    format_time(r->p99_ns));
 		text_labelled(t, 2, "db time", line.ptr, 0);
 		strbuf_reset(&line);
 	}
 	if (r->units || r->transactions) {
-		strbuf_addf(&line, "%s", text_count(r->units));
+		strbuf_addf(&line, "%s", format_count(r->units));
 		if (r->transactions)
-			strbuf_addf(&line, "; transactions %s", text_count(r->transactions));
-		strbuf_addf(&line, "; links exact %s, likely %s, none %s", text_count(r->links_exact),
-			    text_count(r->links_likely), text_count(r->links_none));
+			strbuf_addf(&line, "; transactions %s", format_count(r->transactions));
+		strbuf_addf(&line, "; links exact %s, likely %s, none %s", format_count(r->links_exact),
+			    format_count(r->links_likely), format_count(r->links_none));
 		text_labelled(t, 2, "units", line.ptr, 0);
 	}
 	t->out->failed |= line.failed;

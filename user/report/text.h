@@ -4,6 +4,7 @@
 #define APM_REPORT_TEXT_H
 
 #include "base/str.h"
+#include "report/format.h"
 #include "report/model.h"
 
 #define TEXT_WIDTH_MIN	   80
@@ -26,24 +27,12 @@ struct text {
 
 /* ---- text_format.c: pieces ---- */
 
-/* Figures for people: three digits and a unit. The result is valid until the eighth call after it. */
-const char *text_count(uint64_t n);	   /* "9999", "12.3 k", "1.23 M" */
-const char *text_time(uint64_t ns);	   /* "850 ns", "1.23 ms", "12.3 s", "2 m 03 s" */
-const char *text_percent(double fraction); /* "45 %", "1.2 %", "<0.1 %" */
-const char *text_id(const struct text *t,
-		    uint64_t fingerprint); /* eight digits, all sixteen when nothing is cut; "-" for 0 */
-
-/* Display columns of UTF-8 text. */
-size_t text_columns(const char *s, size_t len);
-/* Appends foreign text on one line: cleaned, white space runs as one blank. NULL appends nothing. */
-void text_add(struct strbuf *out, const char *s);
-/* The same cut at a word to `columns`, with "…" when something is missing. */
-void text_add_cut(struct strbuf *out, const char *s, size_t columns);
+/* The query id: eight digits, all sixteen when nothing is cut; "-" for 0. Valid as format_id() says. */
+const char *text_id(const struct text *t, uint64_t fingerprint);
 
 /* Colour on and off, nothing without --color. */
 void text_color(struct text *t, const char *sgr);
 void text_plain(struct text *t);
-const char *text_severity_sgr(enum severity severity);
 
 void text_title(struct text *t, const char *title, const char *detail);
 /* Foreign text wrapped at the width; the cursor stands at column `at`, further lines are indented by

@@ -19,7 +19,7 @@ void text_bottlenecks(struct text *t)
 		const struct report_bottleneck *b = &t->r->bottlenecks.item[i];
 		struct strbuf line = {0};
 
-		strbuf_addf(&line, "%s impact, %s: %s", b->impact, text_percent(b->share),
+		strbuf_addf(&line, "%s impact, %s: %s", b->impact, format_percent(b->share),
 			    b->evidence ? b->evidence : "");
 		text_labelled(t, 2, b->kind, line.ptr, 0);
 		text_labelled(t, 2, "", b->recommendation, 0);
@@ -69,12 +69,12 @@ void text_losses(struct text *t)
 		strbuf_addf(&line, "%s (%s)", counter_text((enum apm_counter)c),
 			    counter_name((enum apm_counter)c));
 		if (c == APM_CNT_LATE_ATTACH && r->late_attach_ns)
-			strbuf_addf(&line, ", the longest for %s", text_time(r->late_attach_ns));
+			strbuf_addf(&line, ", the longest for %s", format_time(r->late_attach_ns));
 		if (counter_lossy((enum apm_counter)c))
 			strbuf_adds(&line, "; counts are lower bounds");
 		if (remedy)
 			strbuf_addf(&line, "; %s", remedy);
-		strbuf_addf(t->out, "  %8s  ", text_count(r->losses[c]));
+		strbuf_addf(t->out, "  %8s  ", format_count(r->losses[c]));
 		text_wrap(t, line.ptr, 12, 12);
 		t->out->failed |= line.failed;
 		strbuf_free(&line);
@@ -90,21 +90,21 @@ void text_cost(struct text *t)
 	if (!r->probes && !r->probe_hits && !r->agent_cpu_ns)
 		return;
 	text_title(t, "COST OF TRACING", NULL);
-	strbuf_addf(&line, "%s hits of %u probes, about %s", text_count(r->probe_hits), r->probes,
-		    text_time(r->probe_ns));
+	strbuf_addf(&line, "%s hits of %u probes, about %s", format_count(r->probe_hits), r->probes,
+		    format_time(r->probe_ns));
 	if (seconds > 0)
-		strbuf_addf(&line, " (%s of one CPU)", text_percent((double)r->probe_ns / seconds));
+		strbuf_addf(&line, " (%s of one CPU)", format_percent((double)r->probe_ns / seconds));
 	if (r->price_entry_ns)
-		strbuf_addf(&line, "; measured %s per entry, %s per return", text_time(r->price_entry_ns),
-			    text_time(r->price_return_ns));
+		strbuf_addf(&line, "; measured %s per entry, %s per return", format_time(r->price_entry_ns),
+			    format_time(r->price_return_ns));
 	if (r->program_ns)
 		strbuf_addf(&line, "; the kernel counts %s in the programs themselves",
-			    text_time(r->program_ns));
+			    format_time(r->program_ns));
 	text_labelled(t, 2, "target", line.ptr, 0);
 	strbuf_reset(&line);
-	strbuf_addf(&line, "CPU %s", text_time(r->agent_cpu_ns));
+	strbuf_addf(&line, "CPU %s", format_time(r->agent_cpu_ns));
 	if (seconds > 0)
-		strbuf_addf(&line, " (%s of one CPU)", text_percent((double)r->agent_cpu_ns / seconds));
+		strbuf_addf(&line, " (%s of one CPU)", format_percent((double)r->agent_cpu_ns / seconds));
 	strbuf_addf(&line, ", memory %.1f MB", (double)r->agent_rss_kb / 1024);
 	text_labelled(t, 2, "apm-bpf", line.ptr, 0);
 	t->out->failed |= line.failed;
@@ -147,7 +147,7 @@ void text_coverage(struct text *t)
 
 		strbuf_reset(&line);
 		strbuf_addf(&line, "%s %s: %s statements; %s", l->name, l->version ? l->version : "",
-			    text_count(l->statements), l->path ? l->path : "");
+			    format_count(l->statements), l->path ? l->path : "");
 		text_labelled(t, 2, "used", line.ptr, 0);
 	}
 	coverage_of(t, "library", "library");

@@ -10,7 +10,7 @@
 
 void text_cell(struct text_table *table, const char *s)
 {
-	text_add(&table->cells, s);
+	format_line(&table->cells, s);
 	strbuf_add(&table->cells, "", 1);
 }
 
@@ -27,7 +27,7 @@ static void pad(struct strbuf *out, size_t n)
 
 static void print_cell(struct strbuf *out, const char *s, size_t width, int left)
 {
-	size_t columns = text_columns(s, strlen(s)), fill = columns < width ? width - columns : 0;
+	size_t columns = format_columns(s, strlen(s)), fill = columns < width ? width - columns : 0;
 
 	if (!left)
 		pad(out, fill);
@@ -53,7 +53,7 @@ static void print_note(struct text *t, const char *note, size_t fixed, int besid
 		return;
 	pad(t->out, beside ? 2 : NOTE_BELOW);
 	if (t->cut) {
-		text_add_cut(t->out, note, t->width - at);
+		format_line_cut(t->out, note, t->width - at);
 		strbuf_addc(t->out, '\n');
 	} else {
 		text_wrap(t, note, at, at);
@@ -72,11 +72,11 @@ void text_table_print(struct text *t, struct text_table *table)
 		goto out;
 	}
 	for (i = 0; i < table->columns; i++)
-		width[i] = text_columns(table->column[i].title, strlen(table->column[i].title));
+		width[i] = format_columns(table->column[i].title, strlen(table->column[i].title));
 	cell = table->cells.ptr;
 	for (row = 0; row < table->rows; row++, cell = next_cell(cell)) {
 		for (i = 0; i < table->columns; i++, cell = next_cell(cell)) {
-			size_t columns = text_columns(cell, strlen(cell));
+			size_t columns = format_columns(cell, strlen(cell));
 
 			if (columns > width[i])
 				width[i] = columns;

@@ -44,7 +44,7 @@ static const char *or_dash(const char *s)
 
 static const char *count_or_dash(uint64_t n)
 {
-	return n ? text_count(n) : "-";
+	return n ? format_count(n) : "-";
 }
 
 /* What one reads under a query: its text, and what is special about it. */
@@ -53,7 +53,7 @@ static void query_note(struct text_table *table, const struct report_query *q)
 	struct strbuf note = {0};
 
 	if (q->running)
-		strbuf_addf(&note, "(%s still running) ", text_count(q->running));
+		strbuf_addf(&note, "(%s still running) ", format_count(q->running));
 	strbuf_adds(&note, q->example ? q->example : q->query ? q->query : "unknown");
 	text_cell(table, note.ptr);
 	table->cells.failed |= note.failed;
@@ -78,14 +78,14 @@ void text_queries(struct text *t)
 		const struct report_query *q = &t->r->queries.item[i];
 
 		text_cell(&table, text_id(t, q->fingerprint));
-		text_cell(&table, text_percent(q->share));
-		text_cell(&table, text_count(q->calls));
-		text_cell(&table, text_time(q->total_ns));
-		text_cell(&table, q->calls ? text_time(q->total_ns / q->calls) : "-");
-		text_cell(&table, text_time(q->p95_ns));
-		text_cell(&table, text_time(q->p99_ns));
-		text_cell(&table, text_time(q->max_ns));
-		text_cell(&table, text_count(q->rows));
+		text_cell(&table, format_percent(q->share));
+		text_cell(&table, format_count(q->calls));
+		text_cell(&table, format_time(q->total_ns));
+		text_cell(&table, q->calls ? format_time(q->total_ns / q->calls) : "-");
+		text_cell(&table, format_time(q->p95_ns));
+		text_cell(&table, format_time(q->p99_ns));
+		text_cell(&table, format_time(q->max_ns));
+		text_cell(&table, format_count(q->rows));
 		text_cell(&table, count_or_dash(q->errors));
 		query_note(&table, q);
 	}
@@ -98,15 +98,15 @@ static void print_n_plus_one(struct text *t, const struct report_n_plus_one *n, 
 	struct strbuf line = {0};
 	size_t i;
 
-	strbuf_addf(&line, "%s executions in %s unit%s", text_count(n->count), text_count(n->units),
+	strbuf_addf(&line, "%s executions in %s unit%s", format_count(n->count), format_count(n->units),
 		    n->units == 1 ? "" : "s");
 	if (n->units > 1)
-		strbuf_addf(&line, " (%s each)", text_count(n->count / n->units));
+		strbuf_addf(&line, " (%s each)", format_count(n->count / n->units));
 	if (n->distinct_parameters)
-		strbuf_addf(&line, ", %s different parameters", text_count(n->distinct_parameters));
+		strbuf_addf(&line, ", %s different parameters", format_count(n->distinct_parameters));
 	else
 		strbuf_adds(&line, ", parameters not readable");
-	strbuf_addf(&line, "; %s, %s of the units' time", text_time(n->total_ns), text_percent(n->share));
+	strbuf_addf(&line, "; %s, %s of the units' time", format_time(n->total_ns), format_percent(n->share));
 	strbuf_addf(t->out, "%2zu ", number);
 	text_wrap(t, line.ptr, 3, 3);
 	strbuf_reset(&line);
@@ -150,7 +150,7 @@ void text_slow(struct text *t)
 
 	if (!t->r->slow.count)
 		return;
-	strbuf_addf(&cell, "over %s, slowest first", text_time(t->r->slow_threshold_ns));
+	strbuf_addf(&cell, "over %s, slowest first", format_time(t->r->slow_threshold_ns));
 	detail_of(t, t->r->slow.count, cell.failed ? "" : cell.ptr, detail, sizeof(detail));
 	text_title(t, "SLOW STATEMENTS", detail);
 	for (i = 0; i < shown(t, t->r->slow.count); i++, table.rows++) {
@@ -158,12 +158,12 @@ void text_slow(struct text *t)
 
 		text_cell(&table, text_id(t, s->fingerprint));
 		strbuf_reset(&cell);
-		strbuf_addf(&cell, "%s%s", s->running ? ">" : "", text_time(s->duration_ns));
+		strbuf_addf(&cell, "%s%s", s->running ? ">" : "", format_time(s->duration_ns));
 		text_cell(&table, cell.ptr);
 		strbuf_reset(&cell);
 		add_time_of_day(&cell, s->ts_realtime_ns);
 		text_cell(&table, cell.ptr);
-		text_cell(&table, text_count(s->rows));
+		text_cell(&table, format_count(s->rows));
 		strbuf_reset(&cell);
 		strbuf_addf(&cell, "%u/%u%s", s->tgid, s->tid, s->running ? " running" : "");
 		text_cell(&table, cell.ptr);
@@ -193,7 +193,7 @@ void text_errors(struct text *t)
 		const struct report_error *e = &t->r->error_groups.item[i];
 
 		text_cell(&table, text_id(t, e->fingerprint));
-		text_cell(&table, text_count(e->count));
+		text_cell(&table, format_count(e->count));
 		text_cell(&table, or_dash(e->system));
 		text_cell(&table, or_dash(e->code));
 		strbuf_reset(&cell);
@@ -226,15 +226,15 @@ void text_units(struct text *t)
 		const struct report_unit *u = &t->r->unit_shapes.item[i];
 
 		text_cell(&table, or_dash(u->kind));
-		text_cell(&table, text_count(u->count));
+		text_cell(&table, format_count(u->count));
 		strbuf_reset(&note);
 		strbuf_addf(&note, "%.1f", u->statements_per_unit);
 		text_cell(&table, note.ptr);
-		text_cell(&table, text_time(u->total_ns));
-		text_cell(&table, u->total_ns ? text_percent((double)u->db_ns / (double)u->total_ns) : "-");
-		text_cell(&table, text_time(u->p50_ns));
-		text_cell(&table, text_time(u->p95_ns));
-		text_cell(&table, text_time(u->max_ns));
+		text_cell(&table, format_time(u->total_ns));
+		text_cell(&table, u->total_ns ? format_percent((double)u->db_ns / (double)u->total_ns) : "-");
+		text_cell(&table, format_time(u->p50_ns));
+		text_cell(&table, format_time(u->p95_ns));
+		text_cell(&table, format_time(u->max_ns));
 		text_cell(&table, count_or_dash(u->errors));
 		strbuf_reset(&note);
 		strbuf_addf(&note, "%s%s%s%s", u->process ? u->process : "", u->process ? ": " : "",
@@ -258,22 +258,22 @@ void text_functions(struct text *t)
 
 	if (!r->functions.count)
 		return;
-	strbuf_addf(&line, "%s CPU samples at %u Hz; %s in statements", text_count(r->samples),
+	strbuf_addf(&line, "%s CPU samples at %u Hz; %s in statements", format_count(r->samples),
 		    r->sample_freq,
-		    text_percent(r->samples ? (double)r->samples_attributed / (double)r->samples : 0));
+		    format_percent(r->samples ? (double)r->samples_attributed / (double)r->samples : 0));
 	if (r->samples_unattributed)
-		strbuf_addf(&line, ", %s not attributed", text_count(r->samples_unattributed));
+		strbuf_addf(&line, ", %s not attributed", format_count(r->samples_unattributed));
 	strbuf_addf(&line, "; %s of stacks complete",
-		    text_percent(r->samples ? (double)r->samples_complete / (double)r->samples : 0));
+		    format_percent(r->samples ? (double)r->samples_complete / (double)r->samples : 0));
 	text_title(t, "HOT FUNCTIONS", "by their own CPU time");
 	strbuf_adds(t->out, "  ");
 	text_wrap(t, line.ptr, 2, 2);
 	for (i = 0; i < shown(t, r->functions.count); i++, table.rows++) {
 		const struct report_function *f = &r->functions.item[i];
 
-		text_cell(&table, text_percent(f->share));
-		text_cell(&table, r->samples ? text_percent((double)f->total / (double)r->samples) : "-");
-		text_cell(&table, text_count(f->self));
+		text_cell(&table, format_percent(f->share));
+		text_cell(&table, r->samples ? format_percent((double)f->total / (double)r->samples) : "-");
+		text_cell(&table, format_count(f->self));
 		strbuf_reset(&line);
 		strbuf_addf(&line, "%s%s%s%s", or_dash(f->name), f->module ? " (" : "",
 			    f->module ? f->module : "", f->module ? ")" : "");

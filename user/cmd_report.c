@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* report and flame: what a capture tells, without root and without the traced program. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "analysis.h"
+#include "capture.h"
+#include "cmd.h"
+#include "log.h"
+#include "output.h"
+
+#define STACKS_MAX 65536
+
+/* Samples of a replay: those of one query, or all. */
+struct collected {
+	const struct options *opt;
+	struct stacks *stacks; /* NULL = not wanted */
+	uint64_t samples;      /* in the capture, of all queries */
+	int failed;
+};
+
+static void collect_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames,
+			  size_t frame_count, void *arg)
+{
+	struct collected *c = arg;
+
+	c->samples += count;
+	if (c->opt->query_mask && (!fingerprint || (fingerprint & c->opt->query_mask) != c->opt->query))
+		return;
+	if (stacks_add(c->stacks, frames, frame_count, count))
+		c->failed = 1;
+}
+
+static int explain(const char *path, int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		log_error("%s is no capture: 'apm-bpf record -o FILE' writes one", path);
+		break;
+	case -ENODATA:
+		log_error("%s is empty: the recorder wrote nothing into it (killed at once, or the disk was "
+			  "full)",
+			  path);
+		break;
+	case -EPROTONOSUPPORT:
+		log_error("%s was written by a newer apm-bpf: read it with that one", path);
+		break;
+	default:
+		log_error("cannot read %s: %s", path, strerror(-err));
+		break;
+	}
+	return err;
+}
+
+static void warn_about_end(const char *path, const struct capture_result *result)
+{
+	if (result->skipped)
+		log_warn("%s: %" PRIu64 " records of kinds that this version does not know were skipped",
+			 path, result->skipped);
+	if (result->end == CAPTURE_TRUNCATED)
+		log_warn("%s was cut short at byte %" PRIu64 ", after %" PRIu64
+			 " whole records: the recorder was killed, or the disk was full; the report covers "
+			 "what is there",
+			 path, result->offset, result->records);
+	if (result->end == CAPTURE_CORRUPT)
+		log_warn("%s is damaged at byte %" PRIu64 ", after %" PRIu64
+			 " good records: the report covers what came before",
+			 path, result->offset, result->records);
+}
+
+/* Reads the capture into a report that belongs to *analysis. NULL when that failed, with the reason logged.
+ */
+static const struct report *replay(const struct options *opt, struct collected *c, struct analysis **analysis)
+{
+	const struct analysis_options how = {
+		.slow_ns = opt->slow_ns,
+		.unit_gap_ns = opt->unit_gap_ns,
+		.n_plus_one = opt->n_plus_one,
+		.top = opt->top,
+		.on_stack = c->stacks ? collect_stack : NULL,
+		.arg = c,
+	};
+	struct capture_result result = {0};
+	const struct report *r = NULL;
+	int err;
+
+	*analysis = analysis_new(&how);
+	if (!*analysis) {
+		log_error("out of memory");
+		return NULL;
+	}
+	err = capture_read(opt->capture, analysis_feed, *analysis, &result);
+	if (err) {
+		explain(opt->capture, err);
+		return NULL;
+	}
+	if (!result.records) {
+		log_error("%s holds no whole record: the recorder was stopped before it wrote one",
+			  opt->capture);
+		return NULL;
+	}
+	warn_about_end(opt->capture, &result);
+	r = analysis_finish(*analysis, result.end != CAPTURE_WHOLE);
+	if (!r || c->failed) {
+		log_error("out of memory");
+		return NULL;
+	}
+	return r;
+}
+
+static int run(const struct options *opt, int wants_stacks,
+	       int (*finish)(const struct options *opt, const struct report *r, const struct collected *c))
+{
+	struct collected c = {.opt = opt};
+	struct analysis *analysis = NULL;
+	const struct report *r = NULL;
+	int status = EXIT_STATUS_FAILED;
+
+	if (output_check(opt))
+		goto out;
+	if (wants_stacks) {
+		c.stacks = stacks_new(STACKS_MAX);
+		if (!c.stacks) {
+			log_error("out of memory");
+			goto out;
+		}
+	}
+	r = replay(opt, &c, &analysis);
+	if (r)
+		status = finish(opt, r, &c);
+out:
+	stacks_free(c.stacks);
+	analysis_free(analysis);
+	return status;
+}
+
+static int finish_report(const struct options *opt, const struct report *r, const struct collected *c)
+{
+	return output_report(opt, r, c->stacks);
+}
+
+int cmd_report(const struct options *opt)
+{
+	return run(opt, output_wants_stacks(opt), finish_report);
+}
+
+/* ---- flame ---- */
+
+static const struct report_query *find_query(const struct options *opt, const struct report *r)
+{
+	size_t i;
+
+	for (i = 0; opt->query_mask && i < r->queries.count; i++)
+		if ((r->queries.item[i].fingerprint & opt->query_mask) == opt->query)
+			return &r->queries.item[i];
+	return NULL;
+}
+
+static int finish_flame(const struct options *opt, const struct report *r, const struct collected *c)
+{
+	const struct report_query *query = find_query(opt, r);
+	struct strbuf subtitle = {0};
+	struct flame_options flame = {.title = r->target ? r->target : opt->capture, .unit = "samples"};
+	uint64_t total = stacks_total(c->stacks);
+	int failed = 0;
+
+	if (!c->samples) {
+		log_error("%s holds no CPU samples: it was recorded with --freq 0, or the target used no CPU",
+			  opt->capture);
+		return EXIT_STATUS_FAILED;
+	}
+	if (!total) {
+		log_error("no CPU sample of %s fell into that query (%" PRIu64
+			  " samples in all): 'apm-bpf report' lists the queries",
+			  opt->capture, c->samples);
+		return EXIT_STATUS_FAILED;
+	}
+	if (query)
+		flame.title = query->query;
+	strbuf_addf(&subtitle, "%" PRIu64 " of %" PRIu64 " CPU samples at %u Hz", total, c->samples,
+		    r->sample_freq);
+	flame.subtitle = subtitle.failed ? NULL : subtitle.ptr;
+	if (opt->output_path)
+		failed |= output_svg(opt->output_path, c->stacks, &flame);
+	if (opt->folded_path)
+		failed |= output_folded(opt->folded_path, c->stacks);
+	strbuf_free(&subtitle);
+	return failed ? EXIT_STATUS_FAILED : EXIT_STATUS_OK;
+}
+
+int cmd_flame(const struct options *opt)
+{
+	return run(opt, 1, finish_flame);
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The report as one JSON document; docs/report.schema.json says what each field means. Names never change
+ * their meaning; fields may be added. Unknown is null. Times are milliseconds, timestamps RFC 3339 in UTC,
+ * fingerprints 16 hex digits.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "record.h"
+#include "report/report.h"
+
+#define SCHEMA "apm-bpf/report/1"
+
+/* A document in the making; a failed allocation is remembered and seen at its end. */
+struct doc {
+	int failed;
+};
+
+static void put(struct doc *d, json_t *object, const char *key, json_t *value)
+{
+	if (!value || json_object_set_new(object, key, value))
+		d->failed = 1;
+}
+
+static json_t *of_int(uint64_t n)
+{
+	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+static json_t *of_ms(uint64_t ns)
+{
+	return json_real((double)ns / 1e6);
+}
+
+/* JSON knows neither NaN nor infinity: a ratio of nothing is unknown. */
+static json_t *of_real(double x)
+{
+	json_t *value = json_real(x);
+
+	return value ? value : json_null();
+}
+
+/* 0 = unknown, for figures that cannot be 0. */
+static json_t *of_known(uint64_t n)
+{
+	return n ? of_int(n) : json_null();
+}
+
+static json_t *of_bytes(struct doc *d, struct str s)
+{
+	struct strbuf clean = {0};
+	json_t *value = NULL;
+
+	strbuf_add_clean(&clean, s, 1);
+	if (!clean.failed)
+		value = json_stringn(clean.ptr ? clean.ptr : "", clean.len);
+	strbuf_free(&clean);
+	d->failed |= !value;
+	return value;
+}
+
+static json_t *of_string(struct doc *d, const char *s)
+{
+	return s ? of_bytes(d, str_from(s)) : json_null();
+}
+
+static json_t *of_strings(struct doc *d, const char *const *list)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; list && list[i]; i++)
+		if (json_array_append_new(array, of_string(d, list[i])))
+			d->failed = 1;
+	return array;
+}
+
+static json_t *of_fingerprint(uint64_t fingerprint)
+{
+	return fingerprint ? json_sprintf("%016llx", (unsigned long long)fingerprint) : json_null();
+}
+
+static json_t *of_time(struct doc *d, uint64_t realtime_ns)
+{
+	struct strbuf text = {0};
+	json_t *value;
+
+	if (!realtime_ns)
+		return json_null();
+	report_add_timestamp(&text, realtime_ns, 9);
+	value = text.failed ? NULL : json_string(text.ptr);
+	strbuf_free(&text);
+	d->failed |= !value;
+	return value;
+}
+
+/* ---- parts of the document ---- */
+
+static json_t *target(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(d, o, "text", of_string(d, r->target));
+	put(d, o, "host", of_string(d, r->host));
+	put(d, o, "kernel", of_string(d, r->kernel));
+	put(d, o, "service", of_string(d, r->service));
+	put(d, o, "environment", of_string(d, r->environment));
+	return o;
+}
+
+static json_t *window(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(d, o, "start", of_time(d, r->start_realtime_ns));
+	put(d, o, "duration_s", json_real((double)r->duration_ns / 1e9));
+	put(d, o, "truncated", json_boolean(r->truncated));
+	return o;
+}
+
+static json_t *summary(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object(), *links = json_object();
+
+	put(d, o, "units", of_int(r->units));
+	put(d, o, "transactions", of_int(r->transactions));
+	put(d, o, "statements", of_int(r->statements));
+	put(d, o, "control_statements", of_int(r->control_statements));
+	put(d, o, "running_statements", of_int(r->running));
+	put(d, o, "errors", of_int(r->errors));
+	put(d, o, "error_rate", of_real(r->error_rate));
+	put(d, o, "average_ms", of_ms(r->average_ns));
+	put(d, o, "p50_ms", of_ms(r->p50_ns));
+	put(d, o, "p95_ms", of_ms(r->p95_ns));
+	put(d, o, "p99_ms", of_ms(r->p99_ns));
+	put(d, o, "throughput_per_s", of_real(r->throughput_per_s));
+	put(d, o, "db_time_ms", of_ms(r->db_ns));
+	put(d, o, "lower_bounds", json_boolean(r->lower_bounds));
+	put(d, o, "slow_threshold_ms", of_ms(r->slow_threshold_ns));
+	put(d, o, "n_plus_one_threshold", of_int(r->n_plus_one_threshold));
+	put(d, links, "exact", of_int(r->links_exact));
+	put(d, links, "likely", of_int(r->links_likely));
+	put(d, links, "none", of_int(r->links_none));
+	put(d, o, "links", links);
+	return o;
+}
+
+static json_t *query(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_query *q = &r->queries.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "fingerprint", of_fingerprint(q->fingerprint));
+	put(d, o, "query", of_string(d, q->query));
+	put(d, o, "example", of_string(d, q->example));
+	put(d, o, "summary", of_string(d, q->summary));
+	put(d, o, "system", of_string(d, q->system));
+	put(d, o, "operation", of_string(d, q->operation));
+	put(d, o, "collections", of_strings(d, q->collections));
+	put(d, o, "class", of_string(d, q->stmt_class));
+	put(d, o, "calls", of_int(q->calls));
+	put(d, o, "running", of_int(q->running));
+	put(d, o, "errors", of_int(q->errors));
+	put(d, o, "rows", of_int(q->rows));
+	put(d, o, "max_rows", of_int(q->max_rows));
+	put(d, o, "total_ms", of_ms(q->total_ns));
+	put(d, o, "average_ms", q->calls ? of_ms(q->total_ns / q->calls) : json_null());
+	put(d, o, "min_ms", of_ms(q->min_ns));
+	put(d, o, "p50_ms", of_ms(q->p50_ns));
+	put(d, o, "p95_ms", of_ms(q->p95_ns));
+	put(d, o, "p99_ms", of_ms(q->p99_ns));
+	put(d, o, "max_ms", of_ms(q->max_ns));
+	put(d, o, "elapsed_ms", of_ms(q->elapsed_ns));
+	put(d, o, "share", of_real(q->share));
+	put(d, o, "cpu_samples", of_int(q->cpu_samples));
+	return o;
+}
+
+static json_t *slow_query(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_slow *s = &r->slow.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "fingerprint", of_fingerprint(s->fingerprint));
+	put(d, o, "query", of_string(d, s->query));
+	put(d, o, "duration_ms", of_ms(s->duration_ns));
+	put(d, o, "collections", of_strings(d, s->collections));
+	put(d, o, "operation", of_string(d, s->operation));
+	put(d, o, "timestamp", of_time(d, s->ts_realtime_ns));
+	put(d, o, "recommendation", of_string(d, s->recommendation));
+	put(d, o, "rows", of_int(s->rows));
+	put(d, o, "pid", of_known(s->tgid));
+	put(d, o, "tid", of_known(s->tid));
+	put(d, o, "running", json_boolean(s->running));
+	return o;
+}
+
+static json_t *n_plus_one(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_n_plus_one *n = &r->n_plus_one.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "fingerprint", of_fingerprint(n->fingerprint));
+	put(d, o, "query", of_string(d, n->query));
+	put(d, o, "count", of_int(n->count));
+	put(d, o, "units", of_int(n->units));
+	put(d, o, "distinct_parameters", of_known(n->distinct_parameters));
+	put(d, o, "total_ms", of_ms(n->total_ns));
+	put(d, o, "share", of_real(n->share));
+	put(d, o, "parent_fingerprint", of_fingerprint(n->parent_fingerprint));
+	put(d, o, "parent_query", of_string(d, n->parent_query));
+	put(d, o, "call_site", of_string(d, n->call_site));
+	put(d, o, "examples", of_strings(d, n->examples));
+	put(d, o, "recommendation", of_string(d, n->recommendation));
+	put(d, o, "severity", of_string(d, severity_name(n->severity)));
+	put(d, o, "confidence", of_string(d, confidence_name(n->confidence)));
+	return o;
+}
+
+static json_t *unit_shape(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_unit *u = &r->unit_shapes.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "kind", of_string(d, u->kind));
+	put(d, o, "shape", of_string(d, u->shape));
+	put(d, o, "process", of_string(d, u->process));
+	put(d, o, "count", of_int(u->count));
+	put(d, o, "statements", of_int(u->statements));
+	put(d, o, "statements_per_unit", of_real(u->statements_per_unit));
+	put(d, o, "errors", of_int(u->errors));
+	put(d, o, "total_ms", of_ms(u->total_ns));
+	put(d, o, "db_time_ms", of_ms(u->db_ns));
+	put(d, o, "p50_ms", of_ms(u->p50_ns));
+	put(d, o, "p95_ms", of_ms(u->p95_ns));
+	put(d, o, "max_ms", of_ms(u->max_ns));
+	put(d, o, "confidence", of_string(d, confidence_name(u->confidence)));
+	return o;
+}
+
+static json_t *error_group(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_error *e = &r->error_groups.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "system", of_string(d, e->system));
+	put(d, o, "code", of_string(d, e->code));
+	put(d, o, "message", of_string(d, e->message));
+	put(d, o, "count", of_int(e->count));
+	put(d, o, "fingerprint", of_fingerprint(e->fingerprint));
+	put(d, o, "query", of_string(d, e->query));
+	put(d, o, "first_ts", of_time(d, e->first_realtime_ns));
+	put(d, o, "last_ts", of_time(d, e->last_realtime_ns));
+	return o;
+}
+
+static json_t *finding(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_finding *f = &r->findings.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "detector", of_string(d, f->detector));
+	put(d, o, "severity", of_string(d, severity_name(f->severity)));
+	put(d, o, "confidence", of_string(d, confidence_name(f->confidence)));
+	put(d, o, "fingerprint", of_fingerprint(f->fingerprint));
+	put(d, o, "query", of_string(d, f->query));
+	put(d, o, "unit", of_string(d, f->unit));
+	put(d, o, "title", of_string(d, f->title));
+	put(d, o, "evidence", of_string(d, f->evidence));
+	put(d, o, "count", of_int(f->count));
+	put(d, o, "total_ms", of_ms(f->total_ns));
+	put(d, o, "call_site", of_string(d, f->call_site));
+	put(d, o, "recommendation", of_string(d, f->recommendation));
+	return o;
+}
+
+static json_t *bottleneck(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_bottleneck *b = &r->bottlenecks.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "kind", of_string(d, b->kind));
+	put(d, o, "impact", of_string(d, b->impact));
+	put(d, o, "share", of_real(b->share));
+	put(d, o, "evidence", of_string(d, b->evidence));
+	put(d, o, "recommendation", of_string(d, b->recommendation));
+	return o;
+}
+
+static json_t *function(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_function *f = &r->functions.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "name", of_string(d, f->name));
+	put(d, o, "module", of_string(d, f->module));
+	put(d, o, "self", of_int(f->self));
+	put(d, o, "total", of_int(f->total));
+	put(d, o, "share", of_real(f->share));
+	return o;
+}
+
+static json_t *library(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_library *l = &r->libraries.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "name", of_string(d, l->name));
+	put(d, o, "version", of_string(d, l->version));
+	put(d, o, "path", of_string(d, l->path));
+	put(d, o, "build_id", of_string(d, l->build_id));
+	put(d, o, "statements", of_int(l->statements));
+	return o;
+}
+
+static json_t *list(struct doc *d, const struct report *r, size_t count,
+		    json_t *(*element)(struct doc *d, const struct report *r, size_t i))
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (json_array_append_new(array, element(d, r, i)))
+			d->failed = 1;
+	return array;
+}
+
+static json_t *profile(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(d, o, "frequency_hz", of_int(r->sample_freq));
+	put(d, o, "samples", of_int(r->samples));
+	put(d, o, "samples_attributed", of_int(r->samples_attributed));
+	put(d, o, "samples_unattributed", of_int(r->samples_unattributed));
+	put(d, o, "samples_complete", of_int(r->samples_complete));
+	put(d, o, "functions", list(d, r, r->functions.count, function));
+	return o;
+}
+
+static json_t *losses(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+	int c;
+
+	for (c = 0; c < APM_CNT_MAX; c++)
+		if (report_is_loss((enum apm_counter)c))
+			put(d, o, counter_name((enum apm_counter)c), of_int(r->losses[c]));
+	put(d, o, "late_attach_ms", of_ms(r->late_attach_ns));
+	return o;
+}
+
+static json_t *coverage_of(struct doc *d, const struct report *r, const char *kind)
+{
+	json_t *array = json_array(), *o;
+	size_t i;
+
+	for (i = 0; i < r->coverage.count; i++) {
+		const struct report_coverage *c = &r->coverage.item[i];
+
+		if (strcmp(c->kind, kind) != 0)
+			continue;
+		o = json_object();
+		put(d, o, "pid", of_known(c->tgid));
+		put(d, o, "subject", of_string(d, c->subject));
+		put(d, o, "text", of_string(d, c->text));
+		if (json_array_append_new(array, o))
+			d->failed = 1;
+	}
+	return array;
+}
+
+static json_t *coverage(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(d, o, "processes", coverage_of(d, r, "process"));
+	put(d, o, "libraries", coverage_of(d, r, "library"));
+	put(d, o, "missing", coverage_of(d, r, "missing"));
+	put(d, o, "kernel", coverage_of(d, r, "kernel"));
+	return o;
+}
+
+static json_t *overhead(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(d, o, "probes", of_int(r->probes));
+	put(d, o, "probe_hits", of_int(r->probe_hits));
+	put(d, o, "return_hits", of_int(r->losses[APM_CNT_RETURN_HITS]));
+	put(d, o, "events", of_int(r->losses[APM_CNT_EVENTS]));
+	put(d, o, "price_entry_ns", of_known(r->price_entry_ns));
+	put(d, o, "price_return_ns", of_known(r->price_return_ns));
+	put(d, o, "probe_ms", of_ms(r->probe_ns));
+	put(d, o, "program_ms", r->program_ns ? of_ms(r->program_ns) : json_null());
+	put(d, o, "agent_cpu_ms", of_ms(r->agent_cpu_ns));
+	put(d, o, "agent_rss_kb", of_int(r->agent_rss_kb));
+	return o;
+}
+
+static json_t *tool(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(d, o, "version", of_string(d, r->tool_version));
+	put(d, o, "normaliser_version", of_int(r->normaliser_version));
+	put(d, o, "regrouped", json_boolean(r->regrouped));
+	return o;
+}
+
+static int add_bytes(const char *bytes, size_t len, void *out)
+{
+	strbuf_add(out, bytes, len);
+	return 0;
+}
+
+int report_json(const struct report *r, const struct report_style *style, struct strbuf *out)
+{
+	struct doc d = {0};
+	json_t *o = json_object();
+
+	put(&d, o, "schema", json_string(SCHEMA));
+	put(&d, o, "tool", tool(&d, r));
+	put(&d, o, "target", target(&d, r));
+	put(&d, o, "window", window(&d, r));
+	put(&d, o, "summary", summary(&d, r));
+	put(&d, o, "findings", list(&d, r, r->findings.count, finding));
+	put(&d, o, "queries", list(&d, r, r->queries.count, query));
+	put(&d, o, "slow_queries", list(&d, r, r->slow.count, slow_query));
+	put(&d, o, "n_plus_one", list(&d, r, r->n_plus_one.count, n_plus_one));
+	/* Requests and memory are not observed by this version: the lists keep their place in the document.
+	 */
+	put(&d, o, "transactions", json_array());
+	put(&d, o, "unit_shapes", list(&d, r, r->unit_shapes.count, unit_shape));
+	put(&d, o, "errors", list(&d, r, r->error_groups.count, error_group));
+	put(&d, o, "memory_warnings", json_array());
+	put(&d, o, "bottlenecks", list(&d, r, r->bottlenecks.count, bottleneck));
+	put(&d, o, "profile", profile(&d, r));
+	put(&d, o, "losses", losses(&d, r));
+	put(&d, o, "libraries", list(&d, r, r->libraries.count, library));
+	put(&d, o, "coverage", coverage(&d, r));
+	put(&d, o, "overhead", overhead(&d, r));
+
+	/* 15 digits: what a double holds, without the noise of the 17 that would tell any two apart. */
+	if (!d.failed && json_dump_callback(o, add_bytes, out, JSON_INDENT(1) | JSON_REAL_PRECISION(15)))
+		d.failed = 1;
+	strbuf_addc(out, '\n');
+	json_decref(o);
+	return d.failed || out->failed ? -ENOMEM : 0;
+}
