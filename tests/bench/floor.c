@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The floor: empty programs at entry and return of one function, by two uprobe multi links, and nothing else.
+ *
+ *   floor LIBRARY SYMBOL [entry]     says "attached", detaches when its standard input ends
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/elf.h"
+
+static int load_empty(void)
+{
+	/* r0 = 0; exit */
+	const struct bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
+					{.code = BPF_JMP | BPF_EXIT}};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_UPROBE_MULTI);
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "floor", "GPL", code, sizeof(code) / sizeof(code[0]),
+			     &opts);
+}
+
+static int attach(int program, const char *path, unsigned long offset, unsigned int flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts);
+
+	opts.uprobe_multi.path = path;
+	opts.uprobe_multi.offsets = &offset;
+	opts.uprobe_multi.cnt = 1;
+	opts.uprobe_multi.flags = flags;
+	return bpf_link_create(program, 0, BPF_TRACE_UPROBE_MULTI, &opts);
+}
+
+int main(int argc, char **argv)
+{
+	struct elf_symbol symbol;
+	struct elf_file *file;
+	int program;
+	char c;
+
+	if (argc < 3)
+		return 2;
+	file = elf_file_open(argv[1], -1);
+	if (!file || elf_find_symbol(file, argv[2], &symbol)) {
+		fprintf(stderr, "floor: no %s in %s\n", argv[2], argv[1]);
+		return 1;
+	}
+	program = load_empty();
+	if (program < 0 || attach(program, argv[1], symbol.file_off, 0) < 0 ||
+	    (argc == 3 && attach(program, argv[1], symbol.file_off, BPF_F_UPROBE_MULTI_RETURN) < 0)) {
+		fprintf(stderr, "floor: %s\n", strerror(errno));
+		return 1;
+	}
+	puts("attached");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &c, 1) > 0)
+		;
+	elf_file_close(file);
+	return 0;
+}
