@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Probe sites: where in an ELF file a probe goes, what it costs there and whether a return probe is safe. And what a copy
- * of a client library looks like inside, proven by decoding its own accessor functions (never assumed from a version).
- * Everything here reads files; nothing attaches.
+ * Probe sites: where in an ELF file a probe goes, what it costs there and whether a return probe is safe. And
+ * what a copy of a client library looks like inside, proven by decoding its own accessor functions (never
+ * assumed from a version). Everything here reads files; nothing attaches.
  */
 #ifndef APM_COLLECT_SITE_H
 #define APM_COLLECT_SITE_H
@@ -25,21 +25,22 @@ struct site {
 	uint64_t addr;	   /* st_value space */
 	uint64_t file_off; /* what a uprobe is attached to */
 	enum site_cost cost;
-	uint8_t moved;	   /* bytes past the function's entry, or 1 with `thunk` */
-	uint8_t thunk;	   /* the probe stands on the function that this one jumps to or calls with the same arguments */
+	uint8_t moved; /* bytes past the function's entry, or 1 with `thunk` */
+	uint8_t thunk; /* the probe stands on the function that this one jumps to or calls with the same
+			  arguments */
 };
 
 /*
- * The cheapest instruction of function `sym` at which all argument registers, the stack pointer and the return address are
- * still as at entry: the entry itself, past an endbr64, or the target of a function that only sets up further arguments
- * and jumps (`mov $1,%edx; jmp f`: *extra_regs gets the mask of argument registers it changed, rdi = bit 0 … r9 = bit 5).
- * Never past a conditional branch. 0, or -errno.
+ * The cheapest instruction of function `sym` at which all argument registers, the stack pointer and the
+ * return address are still as at entry: the entry itself, past an endbr64, or the target of a function that
+ * only sets up further arguments and jumps (`mov $1,%edx; jmp f`: *extra_regs gets the mask of argument
+ * registers it changed, rdi = bit 0 … r9 = bit 5). Never past a conditional branch. 0, or -errno.
  */
 int site_find(struct elf_file *f, const struct elf_symbol *sym, struct site *out, uint32_t *extra_regs);
 
 /*
- * Whether return probes are safe for programs that use this file: 0 = none may be attached, and *why says so ("imports
- * swapcontext"). A process as a whole is judged by all its files: see targets.h.
+ * Whether return probes are safe for programs that use this file: 0 = none may be attached, and *why says so
+ * ("imports swapcontext"). A process as a whole is judged by all its files: see targets.h.
  */
 int site_returns_safe(struct elf_file *f, const char **why);
 
@@ -51,6 +52,7 @@ struct lib_symbol {
 	const char *name;
 	uint8_t entry, ret; /* which probes it wants */
 	uint8_t optional;   /* the library is usable without it */
+	uint8_t args;	    /* argument registers that are read at the probe */
 };
 
 struct lib_probe {
@@ -62,22 +64,23 @@ struct lib_probe {
 
 /* A library recognised in a file. */
 struct lib_match {
-	const char *name;	/* "libpq", "sqlite3" */
-	char version[32];	/* "5.15", "3.40.1"; empty = not known */
+	const char *name; /* "libpq", "sqlite3" */
+	char version[32]; /* "5.15", "3.40.1"; empty = not known */
 	char build_id[65];
-	uint8_t system;		/* enum apm_system */
-	uint8_t is_static;	/* found by .symtab inside a program or another library */
+	uint8_t system;	   /* enum apm_system */
+	uint8_t is_static; /* found by .symtab inside a program or another library */
 	uint8_t returns_safe;
-	struct apm_lib facts;	/* lib_id is left 0 */
+	struct apm_lib facts; /* lib_id is left 0 */
 	struct lib_probe probe[LIB_PROBES_MAX];
 	size_t probe_count;
-	char missing[256];	/* what could not be proven and is left out of events: "message (sqlite3_errmsg)"; "" = all found */
+	char missing[256]; /* what could not be proven and is left out of events: "message (sqlite3_errmsg)";
+			      "" = all found */
 };
 
 /*
- * Looks for every known client library in `f` (by its exported or local symbols, not by its name) and fills match[0..max).
- * Returns how many were found (0 = none). When a file has some of a library's symbols but not those that are needed, *why (may be NULL) says
- * which are missing.
+ * Looks for every known client library in `f` (by its exported or local symbols, not by its name) and fills
+ * match[0..max). Returns how many were found (0 = none). When a file has some of a library's symbols but not
+ * those that are needed, *why (may be NULL) says which are missing.
  */
 int lib_recognise(struct elf_file *f, struct lib_match *match, size_t max, const char **why);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Processes: which are there, what they have mapped, what can be traced in them; and starting COMMAND so that its first
- * statement is seen. Reads /proc only; nothing attaches and nobody is signalled.
+ * Processes: which are there, what they have mapped, what can be traced in them; and starting COMMAND so that
+ * its first statement is seen. Reads /proc only; nothing attaches and nobody is signalled.
  */
 #ifndef APM_COLLECT_TARGETS_H
 #define APM_COLLECT_TARGETS_H
@@ -17,20 +17,22 @@
 struct target_file {
 	dev_t dev;
 	uint64_t inode;
-	pid_t pid;	  /* a process through which it can be opened; 0 = by path on the host */
+	pid_t pid; /* a process through which it can be opened; 0 = by path on the host */
 	uint64_t map_start, map_end;
-	char *path;	  /* as that process sees it */
+	char *path; /* as that process sees it */
 	uint8_t deleted;
-	int fd;		  /* open for reading: attach through /proc/self/fd/FD, so that the inode is the right one */
+	int fd; /* open for reading: attach through /proc/self/fd/FD, so that the inode is the right one */
 };
 
-/* Calls fn for each distinct executable file mapping of `pid`; *file is valid during the call (fd is -1: use proc_map_open). 0, -ESRCH, -errno. */
+/* Calls fn for each distinct executable file mapping of `pid`; *file is valid during the call (fd is -1: use
+ * proc_map_open). 0, -ESRCH, -errno. */
 int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg), void *arg);
 
 /*
- * Judges a whole process: 1 when return probes are safe in it. Not safe, with *why: a mapped module other than libc or
- * the loader defines poll/recv/read/connect, imports mysql_*_start/_cont or swapcontext/makecontext, has Boost.Context
- * (jump_fcontext, make_fcontext), libco, greenlet's or swoole's stack switching; or it is a Go program.
+ * Judges a whole process: 1 when return probes are safe in it. Not safe, with *why: a mapped module other
+ * than libc or the loader defines poll/recv/read/connect, imports mysql_*_start/_cont or
+ * swapcontext/makecontext, has Boost.Context (jump_fcontext, make_fcontext), libco, greenlet's or swoole's
+ * stack switching; or it is a Go program.
  */
 int target_returns_safe(pid_t pid, char *why, size_t why_len);
 
@@ -42,7 +44,8 @@ struct target_info {
 	uint64_t age_ns;
 	uint32_t threads;
 	char comm[32];
-	char *program; /* executable and, for interpreters, the script: no other arguments, they may hold secrets */
+	char *program;	 /* executable and, for interpreters, the script: no other arguments, they may hold
+			    secrets */
 	char *container; /* short id, or NULL */
 	char user[33];
 };
@@ -53,7 +56,8 @@ void target_info_free(struct target_info *info);
 struct candidate {
 	struct target_info info;
 	char libraries[256];   /* "libpq 5.15, sqlite3 3.40.1" */
-	char connections[256]; /* "127.0.0.1:5432 (postgresql)", sockets to well-known database ports and paths */
+	char connections[256]; /* "127.0.0.1:5432 (postgresql)", sockets to well-known database ports and
+				  paths */
 	int traceable;	       /* has a supported library */
 };
 /* All candidates, traceable ones first. 0 or -errno; free with candidates_free(). */
@@ -62,14 +66,15 @@ void candidates_free(struct candidate *list, size_t count);
 /* Prints the list and the command to type for each, or the empty state. */
 void candidates_print(const struct candidate *list, size_t count, struct strbuf *out);
 
-/* Paths of supported libraries in the loader's cache (/etc/ld.so.cache, binary format documented in glibc's dl-cache.h). */
+/* Paths of supported libraries in the loader's cache (/etc/ld.so.cache, binary format documented in glibc's
+ * dl-cache.h). */
 int target_cached_libraries(int (*fn)(const char *path, void *arg), void *arg);
 
 /* ---- COMMAND ---- */
 struct launch;
 /*
- * Forks; the child drops to `user` (NULL = the caller of sudo, else the current user), keeps stdin, stdout and stderr, and waits on a pipe
- * before exec. Returns NULL with errno, and a one-line reason in err.
+ * Forks; the child drops to `user` (NULL = the caller of sudo, else the current user), keeps stdin, stdout
+ * and stderr, and waits on a pipe before exec. Returns NULL with errno, and a one-line reason in err.
  */
 struct launch *launch_prepare(char *const argv[], const char *user, char *err, size_t err_len);
 pid_t launch_pid(const struct launch *l);
@@ -92,7 +97,8 @@ struct mapwatch_event {
 	const char *path;
 };
 /*
- * Per-CPU dummy perf events with mmap2 records: every executable file mapping made on the host from now on. NULL with errno.
+ * Per-CPU dummy perf events with mmap2 records: every executable file mapping made on the host from now on.
+ * NULL with errno.
  */
 struct mapwatch *mapwatch_open(void);
 void mapwatch_close(struct mapwatch *w);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "collect/lib.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collect/site_code.h"
+
+#define MAX_SYMBOLS 65536
+#define MAX_SCAN    (64u << 20) /* bytes of code searched for wrappers */
+
+static const struct lib_row *const rows[] = {
+	&lib_libpq,
+	&lib_sqlite,
+};
+#define ROW_COUNT (sizeof(rows) / sizeof(*rows))
+
+int lib_name_is_likely(const char *name)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (strstr(name, rows[i]->file_hint))
+			return 1;
+	}
+	return 0;
+}
+
+void lib_missing(struct lib_match *m, const char *what, const char *where)
+{
+	size_t len = strlen(m->missing);
+
+	snprintf(m->missing + len, sizeof(m->missing) - len, "%s%s (%s)", len ? ", " : "", what, where);
+}
+
+/* ---- the functions of each library, collected in one pass over the file's symbols ---- */
+
+struct collect {
+	struct lib_file lf[ROW_COUNT];
+	int failed;
+};
+
+static int has_prefix(const struct lib_row *row, const char *name)
+{
+	for (size_t i = 0; i < 3 && row->prefix[i]; i++) {
+		if (!strncmp(name, row->prefix[i], strlen(row->prefix[i])))
+			return 1;
+	}
+	return 0;
+}
+
+static int keep_symbol(struct lib_file *lf, const struct elf_symbol *sym)
+{
+	if (lf->count == lf->cap) {
+		size_t cap = lf->cap ? lf->cap * 2 : 256;
+		struct elf_symbol *grown;
+
+		if (cap > MAX_SYMBOLS)
+			return 0;
+		grown = realloc(lf->symbol, cap * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		lf->symbol = grown;
+		lf->cap = cap;
+	}
+	lf->symbol[lf->count++] = *sym;
+	if (lf->count == 1 || sym->addr < lf->low)
+		lf->low = sym->addr;
+	if (sym->addr + sym->size > lf->high)
+		lf->high = sym->addr + sym->size;
+	return 0;
+}
+
+static int collect_symbol(const struct elf_symbol *sym, void *arg)
+{
+	struct collect *all = arg;
+
+	if (!sym->defined || !sym->addr || sym->hidden)
+		return 0;
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (has_prefix(rows[i], sym->name) && keep_symbol(&all->lf[i], sym))
+			all->failed = 1;
+	}
+	return all->failed;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct elf_symbol *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : (int)y->dynamic - (int)x->dynamic;
+}
+
+const struct elf_symbol *lib_find(const struct lib_file *lf, const char *name)
+{
+	size_t low = 0, high = lf->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(lf->symbol[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < lf->count && !strcmp(lf->symbol[low].name, name) ? &lf->symbol[low] : NULL;
+}
+
+/* The name of a function that the library is useless without and that is not there; NULL when all are. *have
+ * counts those that are. */
+static const char *first_missing(const struct lib_row *row, const struct lib_file *lf, size_t *have)
+{
+	const char *missing = NULL;
+
+	*have = 0;
+	for (size_t i = 0; i < row->symbol_count; i++) {
+		if (row->symbol[i].optional)
+			continue;
+		if (lib_find(lf, row->symbol[i].name))
+			++*have;
+		else if (!missing)
+			missing = row->symbol[i].name;
+	}
+	return missing;
+}
+
+/* ---- probes ---- */
+
+static void add_probes(const struct lib_row *row, const struct lib_file *lf, struct lib_match *m)
+{
+	for (size_t i = 0; i < row->symbol_count && m->probe_count < LIB_PROBES_MAX; i++) {
+		const struct lib_symbol *symbol = &row->symbol[i];
+		struct lib_probe *p = &m->probe[m->probe_count];
+		const struct elf_symbol *named = lib_find(lf, symbol->name);
+		struct elf_symbol fn;
+		uint32_t extra, args = (1u << symbol->args) - 1;
+
+		if (row->locate ? !row->locate(lf, m, symbol, &fn) : !named)
+			continue;
+		if (!row->locate)
+			fn = *named;
+		if (fn.type == STT_GNU_IFUNC || site_find_in(lf->code, fn.addr, fn.size, &p->site, &extra))
+			continue;
+		if (extra & args) {
+			/* further on an argument is gone: the entry, whatever it costs */
+			if (elf_addr_to_offset(code_file(lf->code), fn.addr, &p->site.file_off))
+				continue;
+			p->site.addr = fn.addr;
+			p->site.moved = 0;
+			p->site.cost = SITE_COST_STEPPED;
+		}
+		p->site.thunk = !named || named->addr != fn.addr;
+		p->symbol = symbol;
+		m->probe_count++;
+	}
+}
+
+/* ---- wrappers: functions of the library that call a probed one ---- */
+
+struct wrapper_scan {
+	const struct lib_file *lf;
+	struct lib_match *m;
+	const struct lib_row *row;
+	uint64_t callee[LIB_PROBES_MAX]; /* functions that are probed, in the order of the table */
+	size_t callee_count;
+};
+
+/* Whether the return address lies in a function of the public interface. */
+static int is_public(const struct wrapper_scan *w, uint64_t ret)
+{
+	for (size_t i = 0; i < w->lf->count; i++) {
+		const struct elf_symbol *s = &w->lf->symbol[i];
+
+		if (ret > s->addr && ret <= s->addr + s->size &&
+		    !strncmp(s->name, w->row->public_prefix, strlen(w->row->public_prefix)))
+			return 1;
+	}
+	return 0;
+}
+
+static void add_wrapper(struct wrapper_scan *w, uint64_t ret)
+{
+	struct apm_lib *facts = &w->m->facts;
+	struct cfi_row row;
+	int32_t off;
+
+	if (facts->wrapper_count == APM_MAX_WRAPPERS)
+		return;
+	/* The row of the call itself: the return address may already belong to the next function. */
+	if (elf_cfi_row(code_file(w->lf->code), ret - 1, &row) || row.outermost || !row.ra_off ||
+	    (row.base != CFI_SP && row.base != CFI_FP))
+		return;
+	/* At entry of the callee the stack pointer stands on the slot, eight bytes below that of its caller.
+	 */
+	off = row.cfa_off + row.ra_off + (row.base == CFI_SP ? 8 : 0);
+	if (off < INT16_MIN || off > INT16_MAX || ret > UINT32_MAX)
+		return;
+	facts->wrapper[facts->wrapper_count++] = (struct apm_wrapper){
+		.ret_off = (uint32_t)ret,
+		.off = (int16_t)off,
+		.base = row.base == CFI_SP ? APM_BASE_SLOT : APM_BASE_FP,
+	};
+}
+
+/*
+ * Calls fn for each call in the library's code that ends up in `callee`. Found by their bytes (e8 rel32, ff
+ * 15 disp32): one that is none by chance does no harm, for no return address will ever equal it.
+ */
+static void each_call(const struct wrapper_scan *w, uint64_t callee,
+		      void (*fn)(struct wrapper_scan *, uint64_t ret), struct wrapper_scan *arg)
+{
+	uint64_t start = w->m->facts.text_start, target;
+	size_t len = 0, size = w->m->facts.text_end - start;
+	const uint8_t *code =
+		elf_bytes(code_file(w->lf->code), start, size < MAX_SCAN ? size : MAX_SCAN, &len);
+
+	for (size_t i = 0; code && i + 6 <= len; i++) {
+		int direct = code[i] == 0xe8, slot = code[i] == 0xff && code[i + 1] == 0x15;
+		uint64_t at = start + i;
+		const cs_insn *insn;
+		const char *name;
+		int32_t rel;
+
+		if (!direct && !slot)
+			continue;
+		memcpy(&rel, code + i + (direct ? 1 : 2), 4);
+		target = at + 5 + (uint64_t)(int64_t)rel;
+		if (direct && target != callee) {
+			/* Perhaps a PLT stub, which begins with endbr64 or jmp *slot. */
+			size_t where = target - start;
+
+			if (target < start || where + 4 > len ||
+			    (memcmp(code + where, "\xf3\x0f\x1e\xfa", 4) &&
+			     memcmp(code + where, "\xff\x25", 2)))
+				continue;
+		}
+		insn = code_insn(w->lf->code, at);
+		if (insn && !code_callee(w->lf->code, insn, &target, &name) && target == callee)
+			fn(arg, at + insn->size);
+	}
+}
+
+static void add_public(struct wrapper_scan *w, uint64_t ret)
+{
+	if (is_public(w, ret))
+		add_wrapper(w, ret);
+}
+
+static void add_internal(struct wrapper_scan *w, uint64_t ret)
+{
+	if (!is_public(w, ret))
+		add_wrapper(w, ret);
+}
+
+static void add_wrappers(const struct lib_row *row, const struct lib_file *lf, struct lib_match *m)
+{
+	struct wrapper_scan w = {.lf = lf, .m = m, .row = row};
+
+	if (!code_is_x86(lf->code))
+		return;
+	for (size_t i = 0; i < m->probe_count; i++)
+		w.callee[w.callee_count++] = m->probe[i].site.addr - m->probe[i].site.moved;
+	for (size_t i = 0; i < w.callee_count; i++)
+		each_call(&w, w.callee[i], add_public, &w);
+	for (size_t i = 0; i < w.callee_count; i++)
+		each_call(&w, w.callee[i], add_internal, &w);
+}
+
+/* ---- recognition ---- */
+
+static void recognise_one(const struct lib_row *row, const struct lib_file *lf, struct lib_match *m)
+{
+	struct elf_file *f = code_file(lf->code);
+	const struct elf_symbol *first = lib_find(lf, row->symbol[0].name);
+	uint64_t start, end;
+	const char *why;
+
+	memset(m, 0, sizeof(*m));
+	m->name = row->name;
+	m->system = row->system;
+	m->facts.system = row->system;
+	elf_build_id(f, m->build_id);
+	m->is_static = !first->dynamic || elf_is_executable(f);
+	m->returns_safe = (uint8_t)site_returns_safe(f, &why);
+	/* A static copy has no segment of its own: the span of its named functions stands for one. */
+	if (m->is_static || elf_text_range(f, first->addr, &start, &end)) {
+		start = lf->low;
+		end = lf->high;
+	}
+	m->facts.text_start = start;
+	m->facts.text_end = end;
+	for (int i = 0; i < APM_OFF_MAX; i++)
+		m->facts.off[i] = -1;
+	row->prove(lf, m);
+	add_probes(row, lf, m);
+	add_wrappers(row, lf, m);
+}
+
+int lib_recognise(struct elf_file *f, struct lib_match *match, size_t max, const char **why)
+{
+	static char reason[160];
+	struct collect all = {0};
+	struct code *code = NULL;
+	size_t found = 0;
+
+	if (why)
+		*why = NULL;
+	elf_each_symbol(f, collect_symbol, &all);
+	for (size_t i = 0; i < ROW_COUNT && found < max && !all.failed; i++) {
+		struct lib_file *lf = &all.lf[i];
+		const char *missing;
+		size_t have;
+
+		if (!lf->count)
+			continue;
+		qsort(lf->symbol, lf->count, sizeof(*lf->symbol), by_name);
+		missing = first_missing(rows[i], lf, &have);
+		if (missing) {
+			if (why && have) {
+				snprintf(reason, sizeof(reason), "%s without %s", rows[i]->name, missing);
+				*why = reason;
+			}
+			continue;
+		}
+		if (!code)
+			code = code_open(f);
+		if (!code)
+			break;
+		lf->code = code;
+		recognise_one(rows[i], lf, &match[found++]);
+	}
+	for (size_t i = 0; i < ROW_COUNT; i++)
+		free(all.lf[i].symbol);
+	code_close(code);
+	return (int)found;
+}

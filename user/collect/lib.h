@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One client library, as data: its symbols and how its facts are proven. A new library is a file and a row in
+ * lib.c. */
+#ifndef APM_COLLECT_LIB_H
+#define APM_COLLECT_LIB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collect/insn.h"
+#include "collect/site.h"
+
+/* The file in which a library was found, and the library's own functions in it. */
+struct lib_file {
+	struct code *code;
+	struct elf_symbol *symbol; /* by name; only those with the library's prefixes */
+	size_t count, cap;
+	uint64_t low, high; /* addresses that they span */
+};
+/* The defined function of this name, or NULL. */
+const struct elf_symbol *lib_find(const struct lib_file *lf, const char *name);
+
+struct lib_row {
+	const char *name;
+	uint8_t system;		   /* enum apm_system */
+	const char *file_hint;	   /* part of the file names it is usually found under */
+	const char *prefix[3];	   /* its functions begin with one of these; NULL ends */
+	const char *public_prefix; /* and those of its public interface with this */
+	const struct lib_symbol *symbol;
+	size_t symbol_count;
+	/* Fills version, facts.off[] (all -1 before) and missing, by decoding. */
+	void (*prove)(const struct lib_file *lf, struct lib_match *m);
+	/*
+	 * Where `symbol` is in this copy: 1 with the function in *fn; 0 = it is not to be probed here. Called
+	 * after prove(), in the order of the table. NULL: each under its own name.
+	 */
+	int (*locate)(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
+		      struct elf_symbol *fn);
+};
+
+extern const struct lib_row lib_libpq;
+extern const struct lib_row lib_sqlite;
+
+/* Notes in m->missing that `what` could not be proven from function `where`. */
+void lib_missing(struct lib_match *m, const char *what, const char *where);
+
+/* 1 when a file of this name is worth opening to look for a library. */
+int lib_name_is_likely(const char *name);
+
+#endif

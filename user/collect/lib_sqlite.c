@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SQLite: offsets in sqlite3_stmt (struct Vdbe), sqlite3_value (struct Mem) and sqlite3, read out of
+ * documented functions. The structures are private (vdbeInt.h, sqliteInt.h) and depend on release and build
+ * options; what each function below has to do with them follows from its documentation.
+ */
+#include "collect/lib.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "abi/event.h"
+#include "collect/accessor.h"
+#include "lib/sqlite.h"
+
+#define VDBE_MAGIC_RUN 0x2df20da3 /* vdbeInt.h up to 3.37: "ready to run or running" */
+#define MEM_NULL       1	  /* vdbeInt.h MEM_Null, the same since 3.8 */
+
+/* How many arguments are read at the probe: they must not have changed there. */
+#define ARGS_sqlite3_step	   1
+#define ARGS_sqlite3_finalize	   1
+#define ARGS_sqlite3_reset	   1
+#define ARGS_sqlite3LockAndPrepare 6
+#define ARGS_sqlite3_prepare	   5
+#define ARGS_sqlite3_prepare_v2	   5
+#define ARGS_sqlite3_prepare_v3	   6
+#define ARGS_sqlite3_close	   1
+#define ARGS_sqlite3_close_v2	   1
+#define ARGS_sqlite3_open	   2
+#define ARGS_sqlite3_open_v2	   4
+
+static const struct lib_symbol symbols[] = {
+#define SYMBOL_ROW(fn, number, at_entry, at_return, required) \
+	{.symbol = number,                                    \
+	 .name = #fn,                                         \
+	 .entry = at_entry,                                   \
+	 .ret = at_return,                                    \
+	 .optional = !(required),                             \
+	 .args = ARGS_##fn},
+	APM_SQLITE_SYMBOLS(SYMBOL_ROW)
+#undef SYMBOL_ROW
+};
+
+static const struct field {
+	const char *fn;
+	enum apm_off off;
+	uint8_t sizes;
+	const char *what;
+} fields[] = {
+	{"sqlite3_db_handle", APM_OFF_LITE_STMT_DB, 8, "connection"},
+	{"sqlite3_sql", APM_OFF_LITE_STMT_SQL, 8, "text"},
+	/* 16 or 32 bits wide, by SQLITE_MAX_VARIABLE_NUMBER: its low half is right for both below 65536
+	   variables */
+	{"sqlite3_bind_parameter_count", APM_OFF_LITE_STMT_NVAR, 2 | 4, "parameters"},
+	{"sqlite3_extended_errcode", APM_OFF_LITE_DB_ERRCODE, 4, "extended error code"},
+	/* since 3.37; before, the counters were 32 bits wide, and are left out */
+	{"sqlite3_changes64", APM_OFF_LITE_DB_CHANGES, 8, "rows changed"},
+	{"sqlite3_total_changes64", APM_OFF_LITE_DB_TOTAL_CHANGES, 8, "total rows changed"},
+};
+
+/* ---- sqlite3_stmt_busy: "has been stepped at least once, not run to completion, not reset" ---- */
+
+/*
+ * Since 3.38: v->eVdbeState == VDBE_RUN_STATE, a byte. Before: v->magic == VDBE_MAGIC_RUN && v->pc >= 0. On
+ * the path that says "busy" the state stands among the conditions; pc is the other 32-bit number that the
+ * answer depends on.
+ */
+struct busy {
+	struct accessor_answer state, run, pc;
+	int saw_magic;
+};
+
+static void busy_pc(const struct sym_run *r, int32_t load, void *arg)
+{
+	struct busy *b = arg;
+	int64_t off;
+
+	if (sym_is_load(r, load, 0, 4, &off))
+		accessor_answer_add(&b->pc, off);
+}
+
+static void busy_return(struct sym_run *r, int32_t value, void *arg)
+{
+	struct busy *b = arg;
+	int64_t constant = 0, off, known;
+	int is_constant = sym_is_const(r, value, &constant), magic = 0;
+
+	if (is_constant && !constant)
+		return;
+	for (int i = 0; i < r->cond_count; i++) {
+		const struct sym_cond *c = &r->cond[i];
+
+		if (c->cc != SYM_CC_EQ || !sym_is_const(r, c->rhs, &known))
+			continue;
+		if (is_constant && sym_is_load(r, c->lhs, 0, 1, &off)) {
+			accessor_answer_add(&b->state, off);
+			accessor_answer_add(&b->run, known);
+		} else if (sym_is_load(r, c->lhs, 0, 4, &off) && known == VDBE_MAGIC_RUN) {
+			magic = 1;
+		}
+	}
+	if (!magic)
+		return;
+	b->saw_magic = 1;
+	for (int i = 0; i < r->cond_count && is_constant; i++) {
+		const struct sym_cond *c = &r->cond[i];
+
+		if (c->cc != SYM_CC_EQ)
+			busy_pc(r, c->lhs, b);
+	}
+	sym_each_load(r, value, busy_pc, b);
+}
+
+static void prove_state(const struct lib_file *lf, struct lib_match *m)
+{
+	const struct elf_symbol *fn = lib_find(lf, "sqlite3_stmt_busy");
+	struct busy b = {0};
+	struct sym_events events = {.on_return = busy_return, .arg = &b};
+	int32_t state, run, pc;
+
+	if (!fn || sym_run(lf->code, fn->addr, fn->size, &events)) {
+		lib_missing(m, "state", "sqlite3_stmt_busy");
+	} else if (!b.saw_magic && accessor_answer_get(&b.state, &state) &&
+		   accessor_answer_get(&b.run, &run)) {
+		m->facts.off[APM_OFF_LITE_STMT_STATE] = state;
+		m->facts.off[APM_OFF_LITE_STATE_RUN] = run;
+	} else if (b.saw_magic && accessor_answer_get(&b.pc, &pc)) {
+		m->facts.off[APM_OFF_LITE_STMT_PC] = pc;
+	} else {
+		lib_missing(m, "state", "sqlite3_stmt_busy");
+	}
+}
+
+/* ---- bound values ---- */
+
+/*
+ * sqlite3_clear_bindings sets every parameter to NULL: in a loop over the array it stores the 16-bit flags
+ * MEM_Null into element 0, 1, 2 … The stores all go to the array's pointer plus a constant, and their
+ * distance is sizeof(Mem).
+ */
+struct clear {
+	struct accessor_answer array;
+	int64_t store[3]; /* ascending */
+	int count;
+};
+
+static void clear_store(struct sym_run *r, int32_t base, int64_t off, uint8_t size, int32_t value, void *arg)
+{
+	struct clear *c = arg;
+	int64_t array, v;
+	int at;
+
+	if (size != 2 || !sym_is_const(r, value, &v) || v != MEM_NULL || !sym_is_load(r, base, 0, 8, &array))
+		return;
+	accessor_answer_add(&c->array, array);
+	for (at = 0; at < c->count && c->store[at] < off; at++)
+		;
+	if ((at < c->count && c->store[at] == off) || c->count == 3)
+		return;
+	memmove(&c->store[at + 1], &c->store[at], (size_t)(c->count - at) * sizeof(*c->store));
+	c->store[at] = off;
+	c->count++;
+}
+
+/*
+ * sqlite3_value_type looks up the flags (16 bits) in a table; sqlite3_value_blob returns `v->n ? v->z : 0`.
+ * The flags of both ways must agree, for the array's elements are sqlite3_values.
+ */
+static void flags_load(const struct sym_run *r, int32_t load, void *arg)
+{
+	int64_t off;
+
+	if (sym_is_load(r, load, 0, 2, &off))
+		accessor_answer_add(arg, off);
+}
+
+static void flags_return(struct sym_run *r, int32_t value, void *arg)
+{
+	sym_each_load(r, value, flags_load, arg);
+}
+
+static void flags_cond(struct sym_run *r, const struct sym_cond *c, void *arg)
+{
+	sym_each_load(r, c->lhs, flags_load, arg);
+}
+
+struct blob {
+	struct accessor_answer z, n;
+};
+
+static void blob_return(struct sym_run *r, int32_t value, void *arg)
+{
+	struct blob *b = arg;
+	const struct sym_cond *c = r->cond_count ? &r->cond[r->cond_count - 1] : NULL;
+	int64_t z, n, zero;
+
+	if (!sym_is_load(r, value, 0, 8, &z))
+		return;
+	accessor_answer_add(&b->z, z);
+	if (c && c->cc == SYM_CC_NE && sym_is_load(r, c->lhs, 0, 4, &n) && sym_is_const(r, c->rhs, &zero) &&
+	    !zero)
+		accessor_answer_add(&b->n, n);
+	else
+		b->n.count = -1;
+}
+
+static void prove_value(const struct lib_file *lf, struct lib_match *m)
+{
+	const struct elf_symbol *clear = lib_find(lf, "sqlite3_clear_bindings");
+	const struct elf_symbol *type = lib_find(lf, "sqlite3_value_type");
+	const struct elf_symbol *blob = lib_find(lf, "sqlite3_value_blob");
+	struct clear c = {0};
+	struct accessor_answer flags = {0};
+	struct blob b = {0};
+	struct sym_events on_clear = {.on_store = clear_store, .arg = &c};
+	struct sym_events on_type = {.on_return = flags_return, .on_cond = flags_cond, .arg = &flags};
+	struct sym_events on_blob = {.on_return = blob_return, .arg = &b};
+	int32_t *off = m->facts.off, flags_off, array, z, n;
+
+	if (type && !sym_run(lf->code, type->addr, type->size, &on_type) &&
+	    accessor_answer_get(&flags, &flags_off))
+		off[APM_OFF_LITE_MEM_FLAGS] = flags_off;
+	else
+		lib_missing(m, "type of a value", "sqlite3_value_type");
+	if (clear && !sym_run(lf->code, clear->addr, clear->size, &on_clear) &&
+	    accessor_answer_get(&c.array, &array) && c.count >= 2 &&
+	    c.store[0] == off[APM_OFF_LITE_MEM_FLAGS] &&
+	    (c.count < 3 || c.store[2] - c.store[1] == c.store[1] - c.store[0])) {
+		off[APM_OFF_LITE_STMT_AVAR] = array;
+		off[APM_OFF_LITE_MEM_SIZE] = (int32_t)(c.store[1] - c.store[0]);
+	} else {
+		lib_missing(m, "bound values", "sqlite3_clear_bindings");
+	}
+	if (blob && !sym_run(lf->code, blob->addr, blob->size, &on_blob) && accessor_answer_get(&b.z, &z) &&
+	    accessor_answer_get(&b.n, &n)) {
+		off[APM_OFF_LITE_MEM_Z] = z;
+		off[APM_OFF_LITE_MEM_N] = n;
+	} else {
+		lib_missing(m, "bytes of a value", "sqlite3_value_blob");
+	}
+}
+
+/* ---- the message: sqlite3_errmsg returns sqlite3_value_text(db->pErr) ---- */
+
+/* Or, where that was inlined, load(load(db + pErr) + z). */
+static void message_return(struct sym_run *r, int32_t value, void *arg)
+{
+	struct accessor_answer *a = arg;
+	const struct sym_node *n = sym_node(r, value);
+	int64_t off;
+
+	if (n->kind == SYM_CALL && sym_is_load(r, r->call[n->imm].arg[0], 0, 8, &off))
+		accessor_answer_add(a, off);
+	else if (n->kind == SYM_LOAD && n->size == 8 && sym_is_load(r, n->a, 0, 8, &off))
+		accessor_answer_add(a, off);
+}
+
+static void prove_message(const struct lib_file *lf, struct lib_match *m)
+{
+	const struct elf_symbol *fn = lib_find(lf, "sqlite3_errmsg");
+	struct accessor_answer a = {0};
+	struct sym_events events = {.on_return = message_return, .arg = &a};
+	int32_t off;
+
+	if (fn && !sym_run(lf->code, fn->addr, fn->size, &events) && accessor_answer_get(&a, &off))
+		m->facts.off[APM_OFF_LITE_DB_ERRVALUE] = off;
+	else
+		lib_missing(m, "message", "sqlite3_errmsg");
+}
+
+/* ---- sqlite3LockAndPrepare ---- */
+
+/*
+ * sqlite3_prepare and _v2 (db, sql, bytes, stmt, tail) and _v3 (db, sql, bytes, flags, stmt, tail) differ in
+ * the flags only and pass the rest on: to (db, sql, bytes, flags, NULL, stmt, tail). It is that function if
+ * all three make one such call.
+ */
+struct prepare {
+	int stmt_arg; /* which argument of the public function is `stmt` */
+	uint64_t addr;
+	int calls, others;
+};
+
+static void prepare_call(struct sym_run *r, const struct sym_call *call, void *arg)
+{
+	struct prepare *p = arg;
+	int64_t old;
+
+	if (!sym_is_arg(r, call->arg[0], 0) || !sym_is_arg(r, call->arg[1], 1) ||
+	    !sym_is_arg(r, call->arg[2], 2))
+		return;
+	if (call->arg[5] != p->stmt_arg || call->stack_arg != p->stmt_arg + 1 ||
+	    !sym_is_const(r, call->arg[4], &old) || old || !call->addr ||
+	    (p->calls && p->addr != call->addr)) {
+		p->others++;
+		return;
+	}
+	p->addr = call->addr;
+	p->calls++;
+}
+
+static uint64_t common_prepare(const struct lib_file *lf)
+{
+	static const struct {
+		const char *name;
+		int stmt_arg;
+	} public[] = {{"sqlite3_prepare", 3}, {"sqlite3_prepare_v2", 3}, {"sqlite3_prepare_v3", 4}};
+	uint64_t addr = 0;
+
+	for (size_t i = 0; i < sizeof(public) / sizeof(*public); i++) {
+		const struct elf_symbol *fn = lib_find(lf, public[i].name);
+		struct prepare p = {.stmt_arg = public[i].stmt_arg};
+		struct sym_events events = {.on_call = prepare_call, .arg = &p};
+
+		if (!fn && i == 2)
+			continue; /* before 3.20 */
+		if (!fn || sym_run(lf->code, fn->addr, fn->size, &events) || !p.calls || p.others ||
+		    (addr && addr != p.addr))
+			return 0;
+		addr = p.addr;
+	}
+	return addr;
+}
+
+static int has_prepare_probe(const struct lib_match *m)
+{
+	for (size_t i = 0; i < m->probe_count; i++) {
+		if (!strcmp(m->probe[i].symbol->name, "sqlite3LockAndPrepare"))
+			return 1;
+	}
+	return 0;
+}
+
+static int locate(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
+		  struct elf_symbol *fn)
+{
+	const struct elf_symbol *named = lib_find(lf, symbol->name);
+
+	if (!strcmp(symbol->name, "sqlite3LockAndPrepare")) {
+		memset(fn, 0, sizeof(*fn));
+		fn->addr = common_prepare(lf);
+		if (named && named->addr == fn->addr)
+			*fn = *named;
+		return fn->addr != 0;
+	}
+	if (!named)
+		return 0;
+	if (!strncmp(symbol->name, "sqlite3_prepare", strlen("sqlite3_prepare")) && has_prepare_probe(m))
+		return 0;
+	/* only where nothing else tells that an execution was given up between rows */
+	if (!strcmp(symbol->name, "sqlite3_reset") &&
+	    (m->facts.off[APM_OFF_LITE_STMT_STATE] >= 0 || m->facts.off[APM_OFF_LITE_STMT_PC] >= 0))
+		return 0;
+	*fn = *named;
+	return 1;
+}
+
+static void prove(const struct lib_file *lf, struct lib_match *m)
+{
+	int64_t v;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		const struct field *f = &fields[i];
+
+		if (accessor_field(lf->code, lib_find(lf, f->fn), f->sizes, &m->facts.off[f->off], NULL))
+			lib_missing(m, f->what, f->fn);
+	}
+	prove_state(lf, m);
+	prove_value(lf, m);
+	prove_message(lf, m);
+	/* 3040001 is 3.40.1 */
+	if (!accessor_constant(lf->code, lib_find(lf, "sqlite3_libversion_number"), &v) && v >= 3000000)
+		snprintf(m->version, sizeof(m->version), "%d.%d.%d", (int)(v / 1000000),
+			 (int)(v / 1000 % 1000), (int)(v % 1000));
+}
+
+const struct lib_row lib_sqlite = {
+	.name = "sqlite3",
+	.system = APM_SYSTEM_SQLITE,
+	.file_hint = "sqlite",
+	.prefix = {"sqlite3"},
+	.public_prefix = "sqlite3_",
+	.symbol = symbols,
+	.symbol_count = sizeof(symbols) / sizeof(*symbols),
+	.prove = prove,
+	.locate = locate,
+};

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "collect/targets.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/elf.h"
+#include "base/procmaps.h"
+#include "base/table.h"
+#include "collect/ldcache.h"
+#include "collect/lib.h"
+
+#define CACHE_PATH "/etc/ld.so.cache"
+#define CACHE_MAX  (64u << 20)
+#define SMALL_FILE 65536
+
+/* The first bytes of /proc/PID/<name>, NUL-terminated. Length, or -errno; ESRCH when the process is gone. */
+static ssize_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	size_t len = 0;
+	ssize_t got = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (len < size - 1) {
+		got = read(fd, buf + len, size - 1 - len);
+		if (got <= 0)
+			break;
+		len += (size_t)got;
+	}
+	buf[len] = 0;
+	close(fd);
+	return got < 0 && !len ? -errno : (ssize_t)len;
+}
+
+/* ---- mapped files ---- */
+
+static int is_file_code(const struct proc_map *m)
+{
+	return m->exec && m->inode && m->path[0] == '/';
+}
+
+int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg), void *arg)
+{
+	struct proc_maps maps = {0};
+	int err = proc_maps_read(pid, &maps);
+
+	for (size_t i = 0; !err && i < maps.count; i++) {
+		const struct proc_map *m = &maps.map[i];
+		struct target_file file = {.fd = -1};
+		int seen = !is_file_code(m);
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = is_file_code(&maps.map[k]) && maps.map[k].inode == m->inode &&
+			       maps.map[k].dev == m->dev;
+		if (seen)
+			continue;
+		file.dev = m->dev;
+		file.inode = m->inode;
+		file.pid = pid;
+		file.map_start = m->start;
+		file.map_end = m->end;
+		file.path = (char *)m->path;
+		file.deleted = m->deleted;
+		err = fn(&file, arg);
+	}
+	proc_maps_free(&maps);
+	return err;
+}
+
+/* ---- return probes ---- */
+
+/* What was found out about a file, by (device, inode); a change of the file is seen by its times. */
+struct verdict {
+	struct timespec mtime, ctime;
+	uint8_t safe;
+	char why[64];
+};
+
+static int verdict_of_fd(int fd, char *why, size_t why_len)
+{
+	static struct table *known;
+	struct verdict *v;
+	struct stat st;
+	int is_new;
+
+	if (!known)
+		known = table_new(4096, sizeof(struct verdict), NULL, NULL);
+	if (!known || fstat(fd, &st)) {
+		close(fd);
+		return 1;
+	}
+	v = table_put(known, (struct table_key){st.st_dev, st.st_ino}, &is_new);
+	if (v && (is_new || memcmp(&v->mtime, &st.st_mtim, sizeof(v->mtime)) ||
+		  memcmp(&v->ctime, &st.st_ctim, sizeof(v->ctime)))) {
+		struct elf_file *f = elf_file_open(NULL, fd);
+		const char *reason = "";
+
+		v->mtime = st.st_mtim;
+		v->ctime = st.st_ctim;
+		v->safe = f ? (uint8_t)site_returns_safe(f, &reason)
+			    : 1; /* data mapped executable has no symbols */
+		snprintf(v->why, sizeof(v->why), "%s", reason);
+		elf_file_close(f);
+	} else {
+		close(fd);
+	}
+	if (!v)
+		return 1;
+	snprintf(why, why_len, "%s", v->why);
+	return v->safe;
+}
+
+int target_returns_safe(pid_t pid, char *why, size_t why_len)
+{
+	struct proc_maps maps = {0};
+	char reason[64];
+	int safe = 1;
+
+	if (why_len)
+		*why = 0;
+	if (proc_maps_read(pid, &maps))
+		goto out; /* gone: nothing will be attached either */
+	for (size_t i = 0; i < maps.count && safe; i++) {
+		const struct proc_map *m = &maps.map[i];
+		int fd = is_file_code(m) ? proc_map_open(pid, m) : -1;
+
+		if (fd < 0 || verdict_of_fd(fd, reason, sizeof(reason)))
+			continue;
+		safe = 0;
+		snprintf(why, why_len, "%s %s", m->path, reason);
+	}
+out:
+	proc_maps_free(&maps);
+	return safe;
+}
+
+/* ---- what a process is ---- */
+
+/* Field `n` (from 1) of /proc/PID/stat; those from 3 on stand after the last ')', for comm may hold anything.
+ */
+static uint64_t stat_field(const char *stat, int n)
+{
+	const char *p = strrchr(stat, ')');
+
+	for (int i = 2; p && i < n; i++) {
+		p = strchr(p, ' ');
+		if (p)
+			p++;
+	}
+	return p ? strtoull(p, NULL, 10) : 0;
+}
+
+/* The last number of the line `key` of /proc/PID/status. */
+static long status_number(const char *status, const char *key, int last)
+{
+	const char *p = strstr(status, key);
+	long value = -1;
+
+	if (!p)
+		return -1;
+	p += strlen(key);
+	while (*p == '\t' || *p == ' ') {
+		char *end;
+		long v = strtol(p, &end, 10);
+
+		if (end == p)
+			break;
+		value = v;
+		p = end;
+		if (!last)
+			break;
+	}
+	return value;
+}
+
+/* A run of at least 64 hexadecimal digits is a container's id, whatever the runtime writes around it. */
+static char *container_from_cgroup(const char *text)
+{
+	size_t run = 0;
+
+	for (const char *p = text; *p; p++) {
+		run = isxdigit((unsigned char)*p) ? run + 1 : 0;
+		if (run == 64)
+			return strndup(p - 63, 12);
+	}
+	return NULL;
+}
+
+/* LXC and systemd-nspawn name theirs. */
+static char *container_from_name(const char *text)
+{
+	static const char *const mark[] = {"/lxc.payload.", "/lxc/", "/machine.slice/machine-"};
+
+	for (size_t i = 0; i < sizeof(mark) / sizeof(*mark); i++) {
+		const char *p = strstr(text, mark[i]);
+		size_t len;
+
+		if (!p)
+			continue;
+		p += strlen(mark[i]);
+		len = strcspn(p, "/\n");
+		if (len > 6 && !strncmp(p + len - 6, ".scope", 6))
+			len -= 6;
+		if (len)
+			return strndup(p, len);
+	}
+	return NULL;
+}
+
+/* Interpreters: which options are followed by a value, and which by code (the rest of the line is then not
+ * shown). */
+static const struct interpreter {
+	const char *name;
+	const char *with_value;
+	const char *with_code;
+} interpreters[] = {
+	{"python", "WX", "c"}, {"ruby", "IrEC", "e"}, {"perl", "IMm", "eE"}, {"php", "cdzf", "rBRE"},
+	{"node", "r", "ep"},   {"bash", "O", "c"},    {"sh", "o", "c"},	     {"dash", "o", "c"},
+};
+
+static const struct interpreter *interpreter_of(const char *exe)
+{
+	const char *base = strrchr(exe, '/');
+
+	base = base ? base + 1 : exe;
+	for (size_t i = 0; i < sizeof(interpreters) / sizeof(*interpreters); i++) {
+		size_t len = strlen(interpreters[i].name);
+
+		if (!strncmp(base, interpreters[i].name, len) &&
+		    strspn(base + len, "0123456789.") == strlen(base + len))
+			return &interpreters[i];
+	}
+	return NULL;
+}
+
+/*
+ * The script among the arguments (NUL-separated): the first that is no option. "-m module" of Python counts.
+ * Empty when there is none, or when code stands on the command line. php's -f names the script itself.
+ */
+static struct str script_of(const struct interpreter *in, const char *args, size_t len)
+{
+	const char *p = args, *end = args + len;
+	int first = 1;
+
+	while (p < end) {
+		size_t n = strnlen(p, (size_t)(end - p));
+		const char *next = p + n + 1;
+
+		if (first) {
+			first = 0;
+		} else if (*p != '-' || n < 2) {
+			return *p == '-' ? (struct str){0} : (struct str){p, n};
+		} else if (strchr(in->with_code, p[1]) && n == 2) {
+			return (struct str){0};
+		} else if (n == 2 && (p[1] == 'm' || p[1] == 'f') && next < end) {
+			return (struct str){next, strnlen(next, (size_t)(end - next))};
+		} else if (n == 2 && strchr(in->with_value, p[1]) && next < end) {
+			next += strnlen(next, (size_t)(end - next)) + 1;
+		}
+		p = next;
+	}
+	return (struct str){0};
+}
+
+static char *program_of(pid_t pid, const char *comm, char *buf)
+{
+	char exe[PATH_MAX], link[64];
+	const struct interpreter *in;
+	struct str script = {0};
+	char *text;
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	len = readlink(link, exe, sizeof(exe) - 1);
+	if (len < 0)
+		return strdup(comm);
+	exe[len] = 0;
+	in = interpreter_of(exe);
+	len = in ? read_proc(pid, "cmdline", buf, SMALL_FILE) : 0;
+	if (len > 0)
+		script = script_of(in, buf, (size_t)len);
+	if (asprintf(&text, "%s%s%.*s", exe, script.len ? " " : "", (int)script.len,
+		     script.len ? script.ptr : "") < 0)
+		return NULL;
+	return text;
+}
+
+static void user_name(uid_t uid, char *out, size_t size)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw)
+		snprintf(out, size, "%s", pw->pw_name);
+	else
+		snprintf(out, size, "%u", (unsigned int)uid);
+}
+
+static void read_comm(const char *stat, char *out, size_t size)
+{
+	const char *open = strchr(stat, '('), *close = strrchr(stat, ')');
+
+	*out = 0;
+	if (open && close && close > open)
+		snprintf(out, size, "%.*s", (int)(close - open - 1), open + 1);
+}
+
+int target_info_read(pid_t pid, struct target_info *out)
+{
+	char *buf = malloc(SMALL_FILE);
+	struct timespec now;
+	long ns_pid, uid;
+	int err = -ENOMEM;
+
+	memset(out, 0, sizeof(*out));
+	if (!buf)
+		return -ENOMEM;
+	err = -ESRCH;
+	out->pid = pid;
+	if (read_proc(pid, "stat", buf, SMALL_FILE) <= 0)
+		goto out;
+	read_comm(buf, out->comm, sizeof(out->comm));
+	out->threads = (uint32_t)stat_field(buf, 20);
+	out->start_boottime_ns = stat_field(buf, 22) * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	out->age_ns = (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+	out->age_ns = out->age_ns > out->start_boottime_ns ? out->age_ns - out->start_boottime_ns : 0;
+
+	if (read_proc(pid, "status", buf, SMALL_FILE) <= 0)
+		goto out;
+	ns_pid = status_number(buf, "\nNSpid:", 1);
+	out->ns_pid = ns_pid > 0 ? (pid_t)ns_pid : pid;
+	uid = status_number(buf, "\nUid:", 0);
+	out->uid = (uid_t)uid;
+	user_name(out->uid, out->user, sizeof(out->user));
+
+	if (read_proc(pid, "cgroup", buf, SMALL_FILE) > 0) {
+		out->container = container_from_cgroup(buf);
+		if (!out->container)
+			out->container = container_from_name(buf);
+	}
+	out->program = program_of(pid, out->comm, buf);
+	err = out->program ? 0 : -ENOMEM;
+out:
+	free(buf);
+	if (err)
+		target_info_free(out);
+	return err;
+}
+
+void target_info_free(struct target_info *info)
+{
+	if (!info)
+		return;
+	free(info->program);
+	free(info->container);
+	info->program = info->container = NULL;
+}
+
+/* ---- libraries in the loader's cache ---- */
+
+struct visit {
+	int (*fn)(const char *path, void *arg);
+	void *arg;
+};
+
+static int visit_entry(const char *name, const char *path, void *arg)
+{
+	const struct visit *v = arg;
+	struct lib_match match;
+	struct elf_file *f;
+	int found;
+
+	if (!lib_name_is_likely(name))
+		return 0;
+	f = elf_file_open(path, -1);
+	if (!f)
+		return 0;
+	found = lib_recognise(f, &match, 1, NULL);
+	elf_file_close(f);
+	return found > 0 ? v->fn(path, v->arg) : 0;
+}
+
+int target_cached_libraries(int (*fn)(const char *path, void *arg), void *arg)
+{
+	struct visit v = {fn, arg};
+	int fd = open(CACHE_PATH, O_RDONLY | O_CLOEXEC), err;
+	struct stat st;
+	char *data = NULL;
+	size_t len = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : 0;
+	if (!err && (st.st_size <= 0 || st.st_size > CACHE_MAX))
+		err = -EINVAL;
+	data = err ? NULL : malloc((size_t)st.st_size);
+	if (!err && !data)
+		err = -ENOMEM;
+	while (!err && len < (size_t)st.st_size) {
+		got = read(fd, data + len, (size_t)st.st_size - len);
+		if (got <= 0)
+			break;
+		len += (size_t)got;
+	}
+	close(fd);
+	if (!err)
+		err = ldcache_parse(data, len, visit_entry, &v);
+	free(data);
+	return err;
+}
