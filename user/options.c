@@ -34,6 +34,9 @@ static int read_environment(struct options *opt, struct strbuf *text)
 	if (value && !strcmp(value, "dumb"))
 		opt->color = COLOR_NEVER;
 
+	/* The APM_ variables are for tracing: what a capture says must not depend on where it is read. */
+	if (!command_rows[opt->command].needs_target)
+		return 0;
 	for (i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
 
