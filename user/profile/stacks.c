@@ -7,6 +7,7 @@
 
 #define MAX_DEPTH 1024
 #define OTHER	  "[other]"
+#define NAMELESS  "[unknown]"
 
 /* Frames and stacks are both sequences of bytes that are kept once and known by number. */
 struct interned {
@@ -101,7 +102,7 @@ static const char *name_of(const struct stacks *st, uint32_t frame)
 	return st->names.bytes.ptr + st->names.item[frame].off;
 }
 
-/* The frames of a stack: their numbers, unaligned-safe because only numbers are stored in these bytes. */
+/* The frames of a stack. Only such numbers are in these bytes, so they are aligned. */
 static const uint32_t *frames_of(const struct stacks *st, size_t stack, size_t *count)
 {
 	const struct item *item = &st->frames.item[stack];
@@ -181,7 +182,7 @@ static int number_of(struct stacks *st, const char *name, uint32_t *out)
 	int ret;
 
 	strbuf_reset(&st->clean);
-	strbuf_add_clean(&st->clean, str_from(name), 0);
+	strbuf_add_clean(&st->clean, str_from(*name ? name : NAMELESS), 0);
 	strbuf_addc(&st->clean, '\0');
 	if (st->clean.failed)
 		return -ENOMEM;
@@ -244,10 +245,15 @@ static int fold_rarest(struct stacks *st)
 
 int stacks_add(struct stacks *st, const char *const *frames, size_t count, uint64_t weight)
 {
+	static const char *const nothing[] = {NAMELESS};
 	uint32_t numbers[MAX_DEPTH];
 	size_t i;
 	int ret = 0;
 
+	if (count == 0) {
+		frames = nothing;
+		count = 1;
+	}
 	if (count > MAX_DEPTH)
 		count = MAX_DEPTH;
 	for (i = 0; i < count && !ret; i++)
