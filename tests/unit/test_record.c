@@ -559,25 +559,6 @@ static void any_damaged_byte_gives_a_verdict(void **state)
 	}
 }
 
-static void counters_have_names(void **state)
-{
-	int i, j;
-
-	for (i = 0; i < APM_CNT_MAX; i++) {
-		assert_true(strlen(counter_name(i)) > 0);
-		assert_true(strlen(counter_text(i)) > 0);
-		for (j = 0; j < i; j++)
-			assert_string_not_equal(counter_name(i), counter_name(j));
-	}
-	assert_string_equal(counter_name(APM_CNT_RING_FULL), "ring_full");
-	assert_int_equal(counter_lossy(APM_CNT_RING_FULL), 1);
-	assert_int_equal(counter_lossy(APM_CNT_NO_RETURN), 0);
-	assert_null(counter_name(APM_CNT_MAX));
-	assert_null(counter_text(APM_CNT_MAX));
-	assert_null(counter_name((enum apm_counter) - 1));
-	assert_int_equal(counter_lossy(APM_CNT_MAX), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -602,7 +583,6 @@ int main(void)
 		cmocka_unit_test(too_large_a_record_is_refused_and_leaves_the_rest),
 		cmocka_unit_test(a_failed_buffer_says_so),
 		cmocka_unit_test(any_damaged_byte_gives_a_verdict),
-		cmocka_unit_test(counters_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
