@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* trace and record: the live side. And what can be said without tracing: --dry-run, and the list of
+ * candidates. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "collect/plan.h"
+#include "collect/targets.h"
+#include "log.h"
+#include "output.h"
+#include "pipeline.h"
+
+#define POLL_MS	      50
+#define CHILD_GONE    1
+#define FIRST_LOOK_NS 1000000000ULL
+
+/* One live run. */
+struct run {
+	const struct options *opt;
+	struct pipeline *pipeline;
+	struct launch *launch; /* NULL with --pid */
+	int signal_fd;
+	int command_ended;
+	int command_status; /* wait status */
+	uint64_t begin_ns;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/* SIGINT and SIGTERM end the trace with its report; SIGCHLD and SIGHUP only wake the loop or end it likewise.
+ */
+static int catch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Whether a signal asks for the end. */
+static int asked_to_stop(int fd)
+{
+	struct signalfd_siginfo info;
+	int stop = 0;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		stop |= info.ssi_signo != SIGCHLD;
+	return stop;
+}
+
+/* ---- targets ---- */
+
+static int add_pids(struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->opt->pid_count; i++) {
+		int err = pipeline_add_process(r->pipeline, r->opt->pids[i]);
+
+		if (err == -ESRCH)
+			log_error("no process %d: it has ended, or the number is wrong ('sudo apm-bpf' lists "
+				  "what can be traced)",
+				  r->opt->pids[i]);
+		else if (err)
+			log_error("cannot trace process %d: %s", r->opt->pids[i], strerror(-err));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int start_command(struct run *r)
+{
+	char err[256] = "";
+	int ret;
+
+	r->launch = launch_prepare(r->opt->argv, r->opt->user, err, sizeof(err));
+	if (!r->launch) {
+		log_error("%s", err[0] ? err : strerror(errno));
+		return -errno;
+	}
+	pipeline_arm_libraries(r->pipeline, launch_program(r->launch));
+	ret = pipeline_add_process(r->pipeline, launch_pid(r->launch));
+	if (ret)
+		log_error("cannot trace %s: %s", r->opt->argv[0], strerror(-ret));
+	return ret;
+}
+
+static int let_command_go(struct run *r)
+{
+	int err = launch_go(r->launch);
+
+	if (err)
+		log_error("cannot run %s: %s", r->opt->argv[0], strerror(-err));
+	return err;
+}
+
+/* ---- the loop ---- */
+
+static int target_ended(struct run *r)
+{
+	if (r->launch && !r->command_ended && launch_poll(r->launch, &r->command_status) == CHILD_GONE)
+		r->command_ended = 1;
+	return pipeline_processes(r->pipeline) == 0;
+}
+
+static int loop(struct run *r)
+{
+	int said_nothing = 0, err = 0;
+
+	while (!err && !asked_to_stop(r->signal_fd)) {
+		uint64_t elapsed = now_ns() - r->begin_ns;
+
+		if (r->opt->duration_ns && elapsed >= r->opt->duration_ns)
+			break;
+		err = pipeline_poll(r->pipeline, POLL_MS);
+		pipeline_show(r->pipeline, now_ns() - r->begin_ns);
+		if (target_ended(r))
+			break;
+		if (!said_nothing && elapsed > FIRST_LOOK_NS && !pipeline_libraries(r->pipeline)) {
+			said_nothing = 1;
+			log_warn("no supported client library in the target so far (libpq, sqlite3): waiting "
+				 "for one; "
+				 "--dry-run shows what was found");
+		}
+	}
+	return err;
+}
+
+static int finish(struct run *r, int err)
+{
+	const struct stacks *stacks = NULL;
+	const struct report *report = NULL;
+	int status = EXIT_STATUS_OK;
+
+	if (pipeline_finish(r->pipeline, &report, &stacks) || err)
+		status = EXIT_STATUS_FAILED;
+	if (report) {
+		int said = output_report(r->opt, report, stacks);
+
+		if (status == EXIT_STATUS_OK)
+			status = said;
+	}
+	if (r->launch && r->command_ended)
+		status = output_command_status(status, r->command_status);
+	return status;
+}
+
+static int run_live(const struct options *opt)
+{
+	struct run r = {.opt = opt, .signal_fd = -1};
+	int status = EXIT_STATUS_FAILED, err;
+
+	if (output_check(opt))
+		return EXIT_STATUS_FAILED;
+	r.signal_fd = catch_signals();
+	if (r.signal_fd < 0) {
+		log_error("cannot catch signals: %s", strerror(errno));
+		return EXIT_STATUS_FAILED;
+	}
+	r.pipeline = pipeline_open(opt);
+	if (!r.pipeline)
+		goto out;
+	pipeline_watch_fd(r.pipeline, r.signal_fd);
+	if (opt->argv ? start_command(&r) : add_pids(&r))
+		goto out;
+	pipeline_start(r.pipeline);
+	r.begin_ns = now_ns();
+	log_info("tracing %s with %u client librar%s; Ctrl-C ends it with the report", opt->target,
+		 pipeline_libraries(r.pipeline), pipeline_libraries(r.pipeline) == 1 ? "y" : "ies");
+	if (opt->argv && let_command_go(&r))
+		goto out;
+	err = loop(&r);
+	status = finish(&r, err);
+out:
+	launch_free(r.launch);
+	pipeline_free(r.pipeline);
+	close(r.signal_fd);
+	return status;
+}
+
+/* APM_ENABLED=false: nothing is attached, COMMAND runs as if it had been typed alone. */
+static int run_untraced(const struct options *opt)
+{
+	char why[256] = "";
+	struct launch *l;
+	int err, status = 0;
+
+	if (!opt->argv) {
+		log_info("APM_ENABLED is false: nothing was attached");
+		return EXIT_STATUS_OK;
+	}
+	log_info("APM_ENABLED is false: %s runs untraced", opt->argv[0]);
+	l = launch_prepare(opt->argv, opt->user, why, sizeof(why));
+	err = l ? launch_go(l) : -errno;
+	if (err)
+		log_error("cannot run %s: %s", opt->argv[0], why[0] ? why : strerror(-err));
+	else
+		waitpid(launch_pid(l), &status, 0);
+	launch_free(l);
+	return err ? EXIT_STATUS_FAILED : output_command_status(EXIT_STATUS_OK, status);
+}
+
+static int dry_run(const struct options *opt)
+{
+	struct strbuf text = {0};
+	int status =
+		plan_print(opt->pids, opt->pid_count, opt->argv, &text) ? EXIT_STATUS_FAILED : EXIT_STATUS_OK;
+
+	if (output_text(&text))
+		status = EXIT_STATUS_FAILED;
+	strbuf_free(&text);
+	return status;
+}
+
+int cmd_trace(const struct options *opt)
+{
+	if (opt->dry_run)
+		return dry_run(opt);
+	return opt->enabled ? run_live(opt) : run_untraced(opt);
+}
+
+int cmd_record(const struct options *opt)
+{
+	return cmd_trace(opt);
+}
+
+int cmd_list(const struct options *opt)
+{
+	struct candidate *list = NULL;
+	struct strbuf text = {0};
+	size_t count = 0;
+	int err = candidates_list(&list, &count), status = EXIT_STATUS_OK;
+
+	if (err) {
+		log_error("cannot read /proc: %s", strerror(-err));
+		return EXIT_STATUS_FAILED;
+	}
+	candidates_print(list, count, &text);
+	if (output_text(&text))
+		status = EXIT_STATUS_FAILED;
+	candidates_free(list, count);
+	strbuf_free(&text);
+	return status;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "collect/attach.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "abi/event.h"
+
+#define LINKS_MAX (LIB_PROBES_MAX * 2)
+
+struct attachment {
+	struct bpf_link *link[LINKS_MAX]; /* libbpf's */
+	size_t link_count;
+	int session_fd; /* a raw link, -1 = none */
+	unsigned int sites;
+};
+
+/* The names of the BPF programs of each library. */
+static const char *program_prefix(uint8_t system)
+{
+	switch (system) {
+	case APM_SYSTEM_POSTGRESQL:
+		return "libpq";
+	case APM_SYSTEM_SQLITE:
+		return "sqlite";
+	default:
+		return "";
+	}
+}
+
+/* Sites of one role, each once: symbol versions and thunks may share an address. */
+struct site_list {
+	unsigned long offset[LIB_PROBES_MAX];
+	__u64 cookie[LIB_PROBES_MAX];
+	size_t count;
+};
+
+static void site_add(struct site_list *list, const struct lib_match *m, const struct lib_probe *p)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->offset[i] == p->site.file_off)
+			return;
+	list->offset[list->count] = p->site.file_off;
+	list->cookie[list->count] = APM_COOKIE(p->site.addr, m->facts.lib_id, p->symbol->symbol);
+	list->count++;
+}
+
+static void site_select(struct site_list *list, const struct lib_match *m, int entries, int returns)
+{
+	size_t i;
+
+	list->count = 0;
+	for (i = 0; i < m->probe_count; i++)
+		if ((entries && m->probe[i].symbol->entry) || (returns && m->probe[i].symbol->ret))
+			site_add(list, m, &m->probe[i]);
+}
+
+/*
+ * BPF_LINK_CREATE with the fields of uprobe_multi (include/uapi/linux/bpf.h, union bpf_attr.link_create);
+ * libbpf 1.4 cannot make a session, and the headers of older distributions do not have the fields.
+ */
+struct link_create_attr {
+	__u32 prog_fd;
+	__u32 target_fd;
+	__u32 attach_type;
+	__u32 flags;
+	__u64 path;
+	__u64 offsets;
+	__u64 ref_ctr_offsets;
+	__u64 cookies;
+	__u32 cnt;
+	__u32 multi_flags;
+	__u32 pid;
+	__u32 reserved;
+};
+
+static int session_link(struct bpf_program *prog, const char *path, const struct site_list *sites)
+{
+	struct link_create_attr attr = {
+		.prog_fd = (__u32)bpf_program__fd(prog),
+		.attach_type = bpf_program__expected_attach_type(prog),
+		.path = (__u64)(uintptr_t)path,
+		.offsets = (__u64)(uintptr_t)sites->offset,
+		.cookies = (__u64)(uintptr_t)sites->cookie,
+		.cnt = (__u32)sites->count,
+	};
+	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int multi_link(struct attachment *a, struct bpf_program *prog, const char *path,
+		      const struct site_list *sites, int returns)
+{
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = sites->offset, .cookies = sites->cookie,
+		    .cnt = sites->count, .retprobe = returns);
+	struct bpf_link *link;
+
+	if (!sites->count)
+		return 0;
+	link = bpf_program__attach_uprobe_multi(prog, -1, path, NULL, &opts);
+	if (!link)
+		return -errno;
+	a->link[a->link_count++] = link;
+	return 0;
+}
+
+static int single_links(struct attachment *a, struct bpf_program *prog, const char *path,
+			const struct site_list *sites, int returns)
+{
+	size_t i;
+
+	for (i = 0; i < sites->count; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = sites->cookie[i], .retprobe = returns);
+		struct bpf_link *link =
+			bpf_program__attach_uprobe_opts(prog, -1, path, sites->offset[i], &opts);
+
+		if (!link)
+			return -errno;
+		a->link[a->link_count++] = link;
+	}
+	return 0;
+}
+
+static int attach_pair(struct attachment *a, const struct loader *l, const char *prefix, const char *path,
+		       const struct lib_match *m)
+{
+	int (*make)(struct attachment *, struct bpf_program *, const char *, const struct site_list *, int) =
+		loader_mode(l) == PROBE_MULTI ? multi_link : single_links;
+	struct bpf_program *entry = loader_program(l, prefix, "entry"),
+			   *ret = loader_program(l, prefix, "return");
+	struct site_list sites;
+	int err;
+
+	if (!entry || !ret)
+		return -ENOTSUP;
+	/* Returns first: a return without its entry is ignored, an entry without its return would be missed.
+	 */
+	site_select(&sites, m, 0, 1);
+	err = make(a, ret, path, &sites, 1);
+	if (err)
+		return err;
+	site_select(&sites, m, 1, 0);
+	return make(a, entry, path, &sites, 0);
+}
+
+static struct attachment *attach(const struct loader *l, const char *prefix, const struct lib_match *m,
+				 int fd)
+{
+	struct attachment *a = calloc(1, sizeof(*a));
+	struct site_list sites;
+	char path[64];
+	int err;
+
+	if (!a)
+		return NULL;
+	a->session_fd = -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	site_select(&sites, m, 1, 1);
+	a->sites = (unsigned int)sites.count;
+	if (!m->returns_safe) {
+		err = -EPERM;
+	} else if (loader_mode(l) == PROBE_SESSION) {
+		struct bpf_program *prog = loader_program(l, prefix, "session");
+
+		a->session_fd = prog ? session_link(prog, path, &sites) : -ENOTSUP;
+		err = a->session_fd < 0 ? a->session_fd : 0;
+	} else {
+		err = attach_pair(a, l, prefix, path, m);
+	}
+	if (err) {
+		attachments_close(&a, 1);
+		errno = -err;
+		return NULL;
+	}
+	return a;
+}
+
+struct attachment *attach_library(const struct loader *l, const struct lib_match *m, int fd)
+{
+	return attach(l, program_prefix(m->system), m, fd);
+}
+
+struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_off, int entry, int ret)
+{
+	static const struct lib_symbol both = {.entry = 1, .ret = 1}, only_entry = {.entry = 1};
+	struct lib_match m = {.returns_safe = 1, .name = "calibrate", .probe_count = 1};
+
+	m.probe[0].symbol = ret ? &both : &only_entry;
+	m.probe[0].site.file_off = file_off;
+	return attach(l, !ret && loader_mode(l) == PROBE_SESSION ? "calibrate_skip" : "calibrate", &m, fd);
+}
+
+unsigned int attachment_sites(const struct attachment *a)
+{
+	return a->sites;
+}
+
+static void *close_one(void *arg)
+{
+	struct attachment *a = arg;
+	size_t i;
+
+	if (a->session_fd >= 0)
+		close(a->session_fd);
+	for (i = 0; i < a->link_count; i++)
+		bpf_link__destroy(a->link[i]);
+	free(a);
+	return NULL;
+}
+
+void attachments_close(struct attachment **list, size_t count)
+{
+	pthread_t *thread = calloc(count, sizeof(*thread));
+	char *started = calloc(count, 1);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!list[i])
+			continue;
+		if (thread && started && count > 1 && !pthread_create(&thread[i], NULL, close_one, list[i]))
+			started[i] = 1;
+		else
+			close_one(list[i]);
+	}
+	for (i = 0; i < count; i++) {
+		if (started && started[i])
+			pthread_join(thread[i], NULL);
+		list[i] = NULL;
+	}
+	free(thread);
+	free(started);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Links: probes of one library copy on one file, in the way that the kernel does best. */
+#ifndef APM_COLLECT_ATTACH_H
+#define APM_COLLECT_ATTACH_H
+
+#include "collect/loader.h"
+#include "collect/site.h"
+
+struct attachment;
+
+/*
+ * Attaches the probes of `match` (facts.lib_id is set) to the file open at `fd`: the inode counts, not the
+ * path. A return probe is attached only where match->returns_safe says so; a library that needs one is then
+ * refused with -EPERM. NULL with errno.
+ */
+struct attachment *attach_library(const struct loader *l, const struct lib_match *match, int fd);
+/*
+ * Empty programs at one offset, to calibrate: at the entry, or at entry and return. NULL with errno.
+ */
+struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_off, int entry, int ret);
+/* Probe sites attached. */
+unsigned int attachment_sites(const struct attachment *a);
+/* Detaches and frees all of them, in parallel: one after the other takes 30 to 100 ms each. Accepts NULLs. */
+void attachments_close(struct attachment **list, size_t count);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The live source: loads the programs, puts probes on the libraries of the target processes, follows them as
+ * they map more, fork and exec, and hands over what the probes send. Everything that knows libbpf is in this
+ * folder.
+ *
+ *   collect_open -> collect_add_process / collect_arm_library -> collect_start -> collect_poll … ->
+ * collect_stop -> collect_free
+ */
+#ifndef APM_COLLECT_COLLECT_H
+#define APM_COLLECT_COLLECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "abi/counters.h"
+#include "abi/event.h"
+#include "collect/loader.h"
+#include "collect/site.h"
+
+/* What the collector tells; called from within collect_* functions only. All but on_event may be NULL. */
+struct collect_events {
+	/* A raw event from the probes, or one made from their state. Valid during the call. */
+	void (*on_event)(const struct apm_hdr *ev, void *arg);
+	/* A process came into scope (start, fork). */
+	void (*on_process)(pid_t pid, void *arg);
+	/* A library copy was attached; facts.lib_id names it in events. */
+	void (*on_library)(const struct lib_match *match, const char *path, pid_t pid, void *arg);
+	/* Something was seen and is not watched, or is watched with a restriction. */
+	void (*on_missing)(pid_t pid, const char *subject, const char *text, void *arg);
+	void *arg;
+};
+
+struct collect;
+
+struct collect *collect_open(const struct loader_options *opt, const struct collect_events *events, char *err,
+			     size_t err_len);
+void collect_free(struct collect *c); /* stops first if need be; accepts NULL */
+
+/* Puts a process in scope and probes on the libraries it has mapped. 0; -ESRCH; -errno. */
+int collect_add_process(struct collect *c, pid_t pid);
+/* Puts probes on a library before any process maps it. 0 when armed, -ENOENT when it is no supported library.
+ */
+int collect_arm_library(struct collect *c, const char *path);
+/* Starts CPU sampling if asked for. 0 or -errno: statements are traced all the same. */
+int collect_start(struct collect *c);
+
+/* Waits up to timeout_ms, then hands over all that has come. 0, or -errno. */
+int collect_poll(struct collect *c, int timeout_ms);
+/* An extra descriptor that ends the wait when readable (a signalfd). */
+int collect_watch_fd(struct collect *c, int fd);
+
+unsigned int collect_processes(const struct collect *c); /* in scope and alive */
+unsigned int collect_libraries(const struct collect *c); /* copies attached */
+unsigned int collect_sites(const struct collect *c);
+
+/* Takes the probes off and hands over what is left, statements still running included. Idempotent. */
+void collect_stop(struct collect *c);
+
+struct collect_cost {
+	uint64_t entry_price_ns,
+		return_price_ns; /* calibrated: one probe at an entry; what its return adds */
+	uint64_t program_ns;
+};
+void collect_cost(const struct collect *c, struct collect_cost *out);
+void collect_counters(const struct collect *c, uint64_t values[APM_CNT_MAX], uint64_t *late_attach_ns);
+const struct loader *collect_loader(const struct collect *c);
+
+#endif

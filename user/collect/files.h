@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files that target processes execute from: each is looked at once, by (device, inode), and probed when it
+ * has a client library. Probes go by inode, so a second path, mount namespace or process costs nothing.
+ */
+#ifndef APM_COLLECT_FILES_H
+#define APM_COLLECT_FILES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "collect/loader.h"
+#include "collect/site.h"
+
+struct files;
+
+struct files_events {
+	void (*on_library)(const struct lib_match *match, const char *path, pid_t pid, void *arg);
+	void (*on_missing)(pid_t pid, const char *subject, const char *text, void *arg);
+	void *arg;
+};
+
+struct files *files_new(const struct loader *l, const struct files_events *events); /* NULL with errno */
+void files_free(struct files *f);						    /* accepts NULL */
+
+/* Whether a mapping of this identity (as /proc/PID/maps prints it) was looked at already. */
+int files_known(const struct files *f, dev_t map_dev, uint64_t inode);
+/*
+ * Looks at the file open at `fd` (which is taken over) and attaches what is known in it. map_dev and inode
+ * are what files_known() will be asked with, 0 = nothing. Returns how many libraries of the file are
+ * attached, also when it had been looked at under another name, or -errno.
+ */
+int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid);
+/* Takes the probes off every file that the process has mapped. Returns how many. */
+int files_unsafe(struct files *f, pid_t pid);
+/* Takes all probes off. */
+void files_detach(struct files *f);
+
+unsigned int files_attached(const struct files *f);
+unsigned int files_sites(const struct files *f);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "collect/inflight.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "abi/state.h"
+#include "base/table.h"
+
+#define BATCH 256
+/* Statements remembered as handed over; beyond that one may be handed over twice, which does no harm. */
+#define SEEN_MAX 65536
+
+struct batch {
+	struct apm_key key[BATCH];
+	union {
+		struct apm_conn conn[BATCH];
+		struct apm_handle handle[BATCH];
+	};
+};
+
+struct inflight {
+	int conns_fd, handles_fd;
+	struct table *seen; /* statement -> its t_last when handed over */
+	struct batch *batch;
+};
+
+/* One walk over a map; `each` sees every entry. */
+struct walk {
+	struct inflight *f;
+	uint64_t now_ns;
+	uint64_t idle_since_ns;
+	int all;
+	inflight_fn fn;
+	void *arg;
+};
+
+struct inflight *inflight_new(const struct loader *l)
+{
+	struct inflight *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->conns_fd = loader_conns_fd(l);
+	f->handles_fd = loader_handles_fd(l);
+	f->seen = table_new(SEEN_MAX, sizeof(uint64_t), NULL, NULL);
+	f->batch = calloc(1, sizeof(*f->batch));
+	if (!f->seen || !f->batch) {
+		inflight_free(f);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return f;
+}
+
+void inflight_free(struct inflight *f)
+{
+	if (!f)
+		return;
+	table_free(f->seen);
+	free(f->batch);
+	free(f);
+}
+
+static void report(const struct walk *w, const struct apm_key *key, const struct apm_exec *x, uint64_t conn,
+		   uint64_t handle, uint32_t conn_gen)
+{
+	int running =
+		x->enter != 0 || handle == 0; /* on a connection the server is at work between calls too */
+	struct apm_ev_stmt ev = {
+		.hdr = {.kind = APM_EV_STMT,
+			.flags = x->flags | (w->all && running ? APM_STMT_IN_FLIGHT : APM_STMT_OPEN),
+			.len = sizeof(ev),
+			.ts = w->now_ns,
+			.tgid = key->tgid,
+			.tid = x->tid,
+			.ctx_id = x->tid,
+			.stmt_seq = x->seq},
+		.t_start = x->t_start,
+		.t_first = x->t_first,
+		.t_end = x->t_last,
+		.duration_ns = x->duration_ns,
+		.rows = x->rows,
+		.text_id = x->text_id,
+		.conn = conn,
+		.handle = handle,
+		.param_hash = x->param_hash,
+		.call_site = x->call_site,
+		.conn_gen = conn_gen,
+		.lib_id = x->lib_id,
+		.system = x->system,
+		.param_count = x->param_count,
+		.result_index = x->result_index,
+	};
+	struct table_key seen_key = {x->seq, 0};
+	uint64_t *seen;
+
+	if (w->all && running) {
+		uint64_t since = x->enter ? x->enter : x->t_last;
+
+		ev.t_end = w->now_ns;
+		ev.duration_ns += w->now_ns > since ? w->now_ns - since : 0;
+	}
+	if (!w->all) {
+		seen = table_put(w->f->seen, seen_key, NULL);
+		if (seen && *seen == x->t_last)
+			return;
+		if (seen)
+			*seen = x->t_last;
+	}
+	w->fn(&ev, w->arg);
+}
+
+static void visit_handle(const struct walk *w, const struct apm_key *key, const struct apm_handle *h)
+{
+	if (!h->exec.seq)
+		return;
+	if (!w->all && (h->exec.enter || h->exec.t_last > w->idle_since_ns))
+		return;
+	report(w, key, &h->exec, h->db, key->ptr, 0);
+}
+
+static void visit_conn(const struct walk *w, const struct apm_key *key, const struct apm_conn *c)
+{
+	if (c->exec.seq && c->op == APM_OP_STATEMENT && w->all)
+		report(w, key, &c->exec, key->ptr, 0, c->gen);
+}
+
+/* Reads a hash map in batches: a lookup per entry would cost a system call each. */
+static void walk_map(const struct walk *w, int fd, int handles)
+{
+	struct batch *b = w->f->batch;
+	__u32 position = 0, count, i;
+	void *in = NULL;
+	int err;
+
+	do {
+		LIBBPF_OPTS(bpf_map_batch_opts, opts);
+
+		count = BATCH;
+		err = bpf_map_lookup_batch(fd, in, &position, b->key,
+					   handles ? (void *)b->handle : (void *)b->conn, &count, &opts);
+		if (err && err != -ENOENT)
+			return; /* ENOSPC: a bucket with more than BATCH entries; the next walk will see it */
+		for (i = 0; i < count; i++) {
+			if (handles)
+				visit_handle(w, &b->key[i], &b->handle[i]);
+			else
+				visit_conn(w, &b->key[i], &b->conn[i]);
+		}
+		in = &position;
+	} while (!err);
+}
+
+void inflight_open(struct inflight *f, uint64_t now_ns, uint64_t idle_since_ns, inflight_fn fn, void *arg)
+{
+	struct walk w = {.f = f, .now_ns = now_ns, .idle_since_ns = idle_since_ns, .fn = fn, .arg = arg};
+
+	walk_map(&w, f->handles_fd, 1);
+}
+
+void inflight_all(struct inflight *f, uint64_t now_ns, inflight_fn fn, void *arg)
+{
+	struct walk w = {.f = f, .now_ns = now_ns, .all = 1, .fn = fn, .arg = arg};
+
+	walk_map(&w, f->handles_fd, 1);
+	walk_map(&w, f->conns_fd, 0);
+}
+
+/* Collects first, deletes then: deleting while walking would skip entries. */
+static void forget_in(int fd, uint32_t tgid)
+{
+	struct apm_key key, next, doomed[BATCH];
+	void *prev;
+	size_t count, i;
+
+	do {
+		count = 0;
+		prev = NULL;
+		while (count < BATCH && !bpf_map_get_next_key(fd, prev, &next)) {
+			if (next.tgid == tgid)
+				doomed[count++] = next;
+			key = next;
+			prev = &key;
+		}
+		for (i = 0; i < count; i++)
+			bpf_map_delete_elem(fd, &doomed[i]);
+	} while (count == BATCH);
+}
+
+void inflight_forget(struct inflight *f, uint32_t tgid)
+{
+	forget_in(f->handles_fd, tgid);
+	forget_in(f->conns_fd, tgid);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "collect/loader.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "apm.skel.h"
+#include "log.h"
+
+/* include/uapi/linux/bpf.h, enum bpf_attach_type; older headers do not have it */
+#define ATTACH_UPROBE_SESSION 57
+
+struct loader {
+	struct apm_bpf *skel;
+	enum probe_mode mode;
+	int cpus;
+};
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[1024];
+	int len = vsnprintf(line, sizeof(line), fmt, ap);
+
+	while (len > 0 && len < (int)sizeof(line) && line[len - 1] == '\n')
+		line[--len] = '\0';
+	if (level != LIBBPF_DEBUG)
+		log_debug("libbpf: %s", line);
+	return 0;
+}
+
+static int has_attach_type(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_attach_type", BTF_KIND_ENUM);
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	int i;
+
+	for (i = 0; type && i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
+			return 1;
+	return 0;
+}
+
+static enum probe_mode choose_mode(const struct btf *btf)
+{
+	if (has_attach_type(btf, "BPF_TRACE_UPROBE_SESSION") &&
+	    btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC) > 0)
+		return PROBE_SESSION;
+	if (has_attach_type(btf, "BPF_TRACE_UPROBE_MULTI"))
+		return PROBE_MULTI;
+	return PROBE_SINGLE;
+}
+
+/* Why nothing can be loaded here, before libbpf says it in many lines. 0 = nothing known to be wrong. */
+static int check_host(char *err, size_t err_len)
+{
+	struct utsname uts;
+	unsigned int major = 0, minor = 0;
+
+	if (uname(&uts) == 0 && sscanf(uts.release, "%u.%u", &major, &minor) == 2 &&
+	    (major < 5 || (major == 5 && minor < 10))) {
+		snprintf(err, err_len, "kernel %u.%u is too old: 5.10 or later is needed", major, minor);
+		return -ENOSYS;
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		snprintf(err, err_len,
+			 "no kernel type information (/sys/kernel/btf/vmlinux): a kernel with "
+			 "CONFIG_DEBUG_INFO_BTF=y is needed");
+		return -ENOENT;
+	}
+	if (geteuid() != 0 && libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) != 1) {
+		snprintf(err, err_len,
+			 "not permitted: run it with sudo, or give it CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE "
+			 "and CAP_CHECKPOINT_RESTORE");
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* A library's programs are loaded in the form that the mode attaches. */
+static void choose_programs(struct loader *l)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, l->skel->obj)
+	{
+		const char *name = bpf_program__name(prog);
+		size_t len = strlen(name);
+		int session = len > 8 && !strcmp(name + len - 8, "_session");
+
+		if (bpf_program__type(prog) != BPF_PROG_TYPE_KPROBE)
+			continue;
+		bpf_program__set_autoload(prog, session == (l->mode == PROBE_SESSION));
+		if (session)
+			bpf_program__set_expected_attach_type(prog,
+							      (enum bpf_attach_type)ATTACH_UPROBE_SESSION);
+		else if (l->mode == PROBE_SINGLE)
+			bpf_program__set_expected_attach_type(prog, (enum bpf_attach_type)0);
+	}
+}
+
+static int load(struct loader *l, const struct loader_options *opt, char *err, size_t err_len)
+{
+	struct apm_config *cfg;
+	int ret, task_storage;
+
+	l->skel = apm_bpf__open();
+	if (!l->skel) {
+		snprintf(err, err_len, "cannot open the BPF programs: %s", strerror(errno));
+		return -errno;
+	}
+	task_storage =
+		libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1 &&
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_current_task_btf, NULL) == 1;
+	cfg = (struct apm_config *)&l->skel->rodata->cfg;
+	cfg->hash_key[0] = opt->hash_key[0];
+	cfg->hash_key[1] = opt->hash_key[1];
+	cfg->max_sql = opt->max_sql;
+	cfg->sample_freq = opt->sample_freq;
+	cfg->wake_bytes = opt->ring_bytes / 4;
+	cfg->task_storage = (__u8)task_storage;
+	bpf_map__set_max_entries(l->skel->maps.events, opt->ring_bytes);
+	if (task_storage)
+		bpf_map__set_autocreate(l->skel->maps.thread_hash, false);
+	else
+		bpf_map__set_autocreate(l->skel->maps.thread_storage, false);
+	choose_programs(l);
+	ret = apm_bpf__load(l->skel);
+	if (ret == -EPERM || ret == -EACCES)
+		snprintf(err, err_len,
+			 "the kernel refuses to load BPF programs: run it with sudo (or with CAP_BPF, "
+			 "CAP_PERFMON and CAP_SYS_PTRACE)");
+	else if (ret)
+		snprintf(err, err_len, "cannot load the BPF programs: %s (-v shows the verifier's words)",
+			 strerror(-ret));
+	return ret;
+}
+
+struct loader *loader_open(const struct loader_options *opt, char *err, size_t err_len)
+{
+	struct loader *l = calloc(1, sizeof(*l));
+	struct btf *btf;
+	int ret;
+
+	err[0] = '\0';
+	if (!l)
+		return NULL;
+	libbpf_set_print(print_libbpf);
+	ret = check_host(err, err_len);
+	if (ret)
+		goto out;
+	btf = btf__load_vmlinux_btf();
+	if (!btf) {
+		ret = -errno;
+		snprintf(err, err_len, "cannot read the kernel's type information: %s", strerror(errno));
+		goto out;
+	}
+	l->mode = choose_mode(btf);
+	btf__free(btf);
+	l->cpus = libbpf_num_possible_cpus();
+	ret = load(l, opt, err, err_len);
+	malloc_trim(0); /* type information took megabytes */
+out:
+	if (ret) {
+		loader_close(l);
+		errno = -ret;
+		return NULL;
+	}
+	return l;
+}
+
+void loader_close(struct loader *l)
+{
+	if (!l)
+		return;
+	apm_bpf__destroy(l->skel);
+	free(l);
+}
+
+enum probe_mode loader_mode(const struct loader *l)
+{
+	return l->mode;
+}
+
+struct bpf_program *loader_program_named(const struct loader *l, const char *name)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(l->skel->obj, name);
+
+	return prog && bpf_program__fd(prog) >= 0 ? prog : NULL;
+}
+
+struct bpf_program *loader_program(const struct loader *l, const char *library, const char *role)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_%s", library, role);
+	return loader_program_named(l, name);
+}
+
+int loader_ring_fd(const struct loader *l)
+{
+	return bpf_map__fd(l->skel->maps.events);
+}
+
+int loader_scope_fd(const struct loader *l)
+{
+	return bpf_map__fd(l->skel->maps.scope);
+}
+
+int loader_conns_fd(const struct loader *l)
+{
+	return bpf_map__fd(l->skel->maps.conns);
+}
+
+int loader_handles_fd(const struct loader *l)
+{
+	return bpf_map__fd(l->skel->maps.handles);
+}
+
+int loader_set_library(const struct loader *l, const struct apm_lib *facts)
+{
+	__u32 key = facts->lib_id;
+
+	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.libs), &key, facts, BPF_ANY) ? -errno : 0;
+}
+
+/* Calls fn with the kernel's information about each loaded program. */
+static void each_program(const struct loader *l, void (*fn)(const struct bpf_prog_info *info, void *arg),
+			 void *arg)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, l->skel->obj)
+	{
+		struct bpf_prog_info info = {0};
+		__u32 len = sizeof(info);
+
+		if (bpf_program__fd(prog) >= 0 &&
+		    !bpf_prog_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			fn(&info, arg);
+	}
+}
+
+static void add_misses(const struct bpf_prog_info *info, void *arg)
+{
+	*(uint64_t *)arg += info->recursion_misses;
+}
+
+static void add_run_time(const struct bpf_prog_info *info, void *arg)
+{
+	*(uint64_t *)arg += info->run_time_ns;
+}
+
+void loader_counters(const struct loader *l, uint64_t values[APM_CNT_MAX])
+{
+	uint64_t *cpu = calloc((size_t)l->cpus, sizeof(*cpu));
+	__u32 key;
+	int i;
+
+	memset(values, 0, sizeof(*values) * APM_CNT_MAX);
+	for (key = 0; cpu && key < APM_CNT_MAX; key++) {
+		if (bpf_map_lookup_elem(bpf_map__fd(l->skel->maps.counters), &key, cpu))
+			continue;
+		for (i = 0; i < l->cpus; i++)
+			values[key] += cpu[i];
+	}
+	free(cpu);
+	each_program(l, add_misses, &values[APM_CNT_RECURSION]);
+}
+
+uint64_t loader_run_time(const struct loader *l)
+{
+	uint64_t ns = 0;
+
+	each_program(l, add_run_time, &ns);
+	return ns;
+}
+
+void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const char *text, void *arg),
+		  void *arg)
+{
+	if (l->mode == PROBE_MULTI)
+		fn("uprobe sessions",
+		   "not in this kernel (6.13): every return is trapped, also where it is not needed", arg);
+	if (l->mode == PROBE_SINGLE)
+		fn("uprobe multi links",
+		   "not in this kernel (6.6): one perf event per probe, attaching takes longer", arg);
+	if (!bpf_map__autocreate(l->skel->maps.thread_storage))
+		fn("task storage", "not in this kernel (5.11): per-thread state in a hash of bounded size",
+		   arg);
+}

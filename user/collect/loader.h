@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The BPF object: what this kernel can load of it, and the descriptors of what was loaded. */
+#ifndef APM_COLLECT_LOADER_H
+#define APM_COLLECT_LOADER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/config.h"
+#include "abi/counters.h"
+
+/* How user probes are attached, best first. */
+enum probe_mode {
+	PROBE_SESSION = 0, /* one link, the entry says whether it wants the return (6.13) */
+	PROBE_MULTI = 1,   /* a link for entries and one for returns (6.6) */
+	PROBE_SINGLE = 2,  /* a perf event per site (5.15) */
+};
+
+struct loader_options {
+	uint32_t ring_bytes;
+	uint32_t max_sql;
+	uint32_t sample_freq;
+	uint64_t hash_key[2];
+};
+
+struct loader;
+
+/*
+ * Loads the programs. NULL with a one-line reason that says what to do in err (not root, no BTF, kernel too
+ * old).
+ */
+struct loader *loader_open(const struct loader_options *opt, char *err, size_t err_len);
+void loader_close(struct loader *l); /* accepts NULL */
+
+enum probe_mode loader_mode(const struct loader *l);
+struct bpf_program;
+/* Program `<library>_<role>` ("libpq_session"); NULL when it is not loaded on this kernel. */
+struct bpf_program *loader_program(const struct loader *l, const char *library, const char *role);
+struct bpf_program *loader_program_named(const struct loader *l, const char *name);
+
+int loader_ring_fd(const struct loader *l);
+int loader_scope_fd(const struct loader *l);
+int loader_conns_fd(const struct loader *l);
+int loader_handles_fd(const struct loader *l);
+/* Writes the facts of a library copy. 0 or -errno. */
+int loader_set_library(const struct loader *l, const struct apm_lib *facts);
+/* Sums the per-CPU counters into values[]; runs skipped by the kernel (recursion_misses) are added. */
+void loader_counters(const struct loader *l, uint64_t values[APM_CNT_MAX]);
+/* Program run time, ns; 0 when the kernel's BPF statistics are off. */
+uint64_t loader_run_time(const struct loader *l);
+/* What this kernel lacks, one line each. */
+void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const char *text, void *arg),
+		  void *arg);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "analysis.h"
+#include "capture.h"
+#include "collect/collect.h"
+#include "collect/arm.h"
+#include "enrich.h"
+#include "log.h"
+#include "progress.h"
+#include "sql/sql.h"
+
+#define STACKS_MAX   65536
+#define HEARTBEAT_NS 1000000000ULL /* loss counters, and the capture's buffer to disk */
+#define WATERMARK_NS 100000000ULL
+
+struct pipeline {
+	const struct options *opt;
+	struct collect *collect;
+	struct enrich *enrich;
+	struct capture_writer *capture;
+	struct analysis *analysis; /* NULL for record */
+	struct stacks *stacks;
+	struct progress *progress;
+	uint64_t last_heartbeat_ns, last_watermark_ns;
+	int capture_status;
+	int finished;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- the records' ways ---- */
+
+/* A capture that cannot be written any more does not end the trace: the report still comes. */
+static int take_record(const struct record *rec, void *arg)
+{
+	struct pipeline *p = arg;
+
+	if (p->capture && !p->capture_status) {
+		p->capture_status = capture_write(p->capture, rec);
+		if (p->capture_status)
+			log_error("the capture cannot be written any more: %s; what it holds stays readable",
+				  strerror(-p->capture_status));
+	}
+	return p->analysis ? analysis_feed(rec, p->analysis) : 0;
+}
+
+static void take_event(const struct apm_hdr *ev, void *arg)
+{
+	enrich_event(((struct pipeline *)arg)->enrich, ev);
+}
+
+static void take_process(pid_t pid, void *arg)
+{
+	enrich_process(((struct pipeline *)arg)->enrich, pid);
+}
+
+static void tell_coverage(struct pipeline *p, uint8_t kind, pid_t pid, const char *subject, const char *text)
+{
+	struct record rec = {.coverage = {.kind = kind,
+					  .tgid = (uint32_t)pid,
+					  .subject = str_from(subject),
+					  .text = str_from(text)}};
+
+	enrich_pass(p->enrich, REC_COVERAGE, (uint32_t)pid, &rec);
+}
+
+static void take_library(const struct lib_match *m, const char *path, pid_t pid, void *arg)
+{
+	struct pipeline *p = arg;
+	struct record rec = {.library = {.lib_id = m->facts.lib_id,
+					 .system = m->system,
+					 .name = str_from(m->name),
+					 .version = str_from(m->version),
+					 .path = str_from(path),
+					 .build_id = str_from(m->build_id)}};
+	char subject[512], text[320];
+
+	enrich_pass(p->enrich, REC_LIBRARY, (uint32_t)pid, &rec);
+	snprintf(subject, sizeof(subject), "%s%s%s (%s)", m->name, m->version[0] ? " " : "", m->version,
+		 path);
+	snprintf(text, sizeof(text), "%s%s", m->missing[0] ? "not read: " : "exact", m->missing);
+	tell_coverage(p, REC_COVERED_LIBRARY, pid, subject, text);
+}
+
+static void take_missing(pid_t pid, const char *subject, const char *text, void *arg)
+{
+	tell_coverage(arg, REC_NOT_COVERED, pid, subject, text);
+}
+
+static void take_lack(const char *subject, const char *text, void *arg)
+{
+	tell_coverage(arg, REC_KERNEL_LACKS, 0, subject, text);
+}
+
+static void take_finding(const struct report_finding *finding, void *arg)
+{
+	struct pipeline *p = arg;
+
+	if (p->progress)
+		progress_finding(p->progress, finding);
+}
+
+static void take_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames,
+		       size_t frame_count, void *arg)
+{
+	struct pipeline *p = arg;
+
+	if (p->stacks)
+		stacks_add(p->stacks, frames, frame_count, count);
+}
+
+/* ---- building ---- */
+
+static void tell_start(struct pipeline *p)
+{
+	const struct options *opt = p->opt;
+	struct utsname uts = {0};
+	struct record rec = {0};
+	char kernel[sizeof(uts.release) + sizeof(uts.machine) + 2];
+
+	uname(&uts);
+	snprintf(kernel, sizeof(kernel), "%s %s", uts.release, uts.machine);
+	rec.meta = (struct rec_meta){.flags = opt->show_literals ? REC_META_SHOW_LITERALS : 0,
+				     .normaliser_version = sql_version(),
+				     .mono_ns = clock_ns(CLOCK_MONOTONIC),
+				     .realtime_ns = clock_ns(CLOCK_REALTIME),
+				     .slow_ns = opt->slow_ns,
+				     .unit_gap_ns = opt->unit_gap_ns,
+				     .n_plus_one = opt->n_plus_one,
+				     .sample_freq = opt->sample_freq,
+				     .tool_version = str_from(APM_VERSION),
+				     .host = str_from(uts.nodename),
+				     .kernel = str_from(kernel),
+				     .target = str_from(opt->target),
+				     .service = str_from(opt->service),
+				     .environment = str_from(opt->environment)};
+	enrich_pass(p->enrich, REC_META, 0, &rec);
+}
+
+static int open_analysis(struct pipeline *p)
+{
+	struct analysis_options how = {
+		.slow_ns = p->opt->slow_ns,
+		.unit_gap_ns = p->opt->unit_gap_ns,
+		.n_plus_one = p->opt->n_plus_one,
+		.top = p->opt->top,
+		.on_finding = take_finding,
+		.on_stack = take_stack,
+		.arg = p,
+	};
+
+	if (p->opt->command == COMMAND_RECORD)
+		return 0;
+	p->progress = progress_new(p->opt);
+	p->stacks = stacks_new(STACKS_MAX);
+	p->analysis = analysis_new(&how);
+	return p->analysis && p->stacks && p->progress ? 0 : -ENOMEM;
+}
+
+static int open_stages(struct pipeline *p)
+{
+	const struct options *opt = p->opt;
+	struct loader_options load = {
+		.ring_bytes = opt->ring_mb << 20, .max_sql = opt->max_sql, .sample_freq = opt->sample_freq};
+	struct enrich_options how = {.show_literals = opt->show_literals, .sink = take_record, .sink_arg = p};
+	struct collect_events events = {take_event, take_process, take_library, take_missing, p};
+	char err[256];
+
+	if (getrandom(load.hash_key, sizeof(load.hash_key), 0) != (ssize_t)sizeof(load.hash_key)) {
+		log_error("cannot get random numbers: %s", strerror(errno));
+		return -EIO;
+	}
+	memcpy(how.hash_key, load.hash_key, sizeof(how.hash_key));
+	p->enrich = enrich_new(&how);
+	if (!p->enrich || open_analysis(p)) {
+		log_error("out of memory");
+		return -ENOMEM;
+	}
+	if (opt->output_path) {
+		p->capture = capture_create(opt->output_path);
+		if (!p->capture) {
+			log_error("cannot write %s: %s", opt->output_path, strerror(errno));
+			return -errno;
+		}
+	}
+	tell_start(p);
+	p->collect = collect_open(&load, &events, err, sizeof(err));
+	if (!p->collect) {
+		log_error("%s", err);
+		return -EPERM;
+	}
+	loader_lacks(collect_loader(p->collect), take_lack, p);
+	return 0;
+}
+
+struct pipeline *pipeline_open(const struct options *opt)
+{
+	struct pipeline *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		log_error("out of memory");
+		return NULL;
+	}
+	p->opt = opt;
+	if (open_stages(p)) {
+		pipeline_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	if (!p)
+		return;
+	progress_free(p->progress);
+	collect_free(p->collect);
+	capture_close(p->capture);
+	enrich_free(p->enrich);
+	analysis_free(p->analysis);
+	stacks_free(p->stacks);
+	free(p);
+}
+
+int pipeline_add_process(struct pipeline *p, pid_t pid)
+{
+	return collect_add_process(p->collect, pid);
+}
+
+static void arm_library(const char *path, void *arg)
+{
+	collect_arm_library(arg, path);
+}
+
+void pipeline_arm_libraries(struct pipeline *p, const char *program)
+{
+	arm_each(program, arm_library, p->collect);
+}
+
+void pipeline_start(struct pipeline *p)
+{
+	collect_start(p->collect);
+}
+
+int pipeline_watch_fd(struct pipeline *p, int fd)
+{
+	return collect_watch_fd(p->collect, fd);
+}
+
+unsigned int pipeline_processes(const struct pipeline *p)
+{
+	return collect_processes(p->collect);
+}
+
+unsigned int pipeline_libraries(const struct pipeline *p)
+{
+	return collect_libraries(p->collect);
+}
+
+/* ---- running ---- */
+
+static void tell_losses(struct pipeline *p)
+{
+	struct record rec = {.loss = {.count = APM_CNT_MAX}};
+
+	collect_counters(p->collect, rec.loss.values, &rec.loss.late_attach_ns);
+	rec.loss.values[APM_CNT_EVICTED] += enrich_evicted(p->enrich);
+	enrich_pass(p->enrich, REC_LOSS, 0, &rec);
+}
+
+void pipeline_show(struct pipeline *p, uint64_t elapsed_ns)
+{
+	struct analysis_progress now = {0};
+
+	if (!p->progress)
+		return;
+	analysis_progress(p->analysis, &now);
+	progress_update(p->progress, &now, elapsed_ns);
+}
+
+int pipeline_poll(struct pipeline *p, int timeout_ms)
+{
+	uint64_t now;
+	int err = collect_poll(p->collect, timeout_ms);
+
+	if (err)
+		return err;
+	now = clock_ns(CLOCK_MONOTONIC);
+	if (now - p->last_watermark_ns >= WATERMARK_NS) {
+		struct record rec = {0};
+
+		p->last_watermark_ns = now;
+		enrich_pass(p->enrich, REC_WATERMARK, 0, &rec);
+	}
+	if (now - p->last_heartbeat_ns >= HEARTBEAT_NS) {
+		p->last_heartbeat_ns = now;
+		tell_losses(p);
+		if (p->capture && !p->capture_status)
+			p->capture_status = capture_flush(p->capture);
+	}
+	if (p->opt->command == COMMAND_RECORD && p->capture_status)
+		return p->capture_status;
+	return enrich_status(p->enrich);
+}
+
+/* Anonymous memory of this process, kB: the ring buffer's mappings are not the tool's own. */
+static uint64_t own_rss_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long kb = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "RssAnon: %lu", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+static void tell_cost(struct pipeline *p)
+{
+	uint64_t values[APM_CNT_MAX], late;
+	struct collect_cost cost;
+	struct record rec = {0};
+
+	collect_counters(p->collect, values, &late);
+	collect_cost(p->collect, &cost);
+	rec.overhead = (struct rec_overhead){
+		.probe_hits = values[APM_CNT_PROBE_HITS],
+		.probe_ns = values[APM_CNT_PROBE_HITS] * cost.entry_price_ns +
+			    values[APM_CNT_RETURN_HITS] * cost.return_price_ns,
+		.program_ns = cost.program_ns,
+		.agent_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.agent_rss_kb = own_rss_kb(),
+		.probes = collect_sites(p->collect),
+		.price_entry_ns = (uint32_t)cost.entry_price_ns,
+		.price_return_ns = (uint32_t)cost.return_price_ns,
+	};
+	enrich_pass(p->enrich, REC_OVERHEAD, 0, &rec);
+}
+
+int pipeline_finish(struct pipeline *p, const struct report **report, const struct stacks **stacks)
+{
+	struct record end = {0};
+	int err;
+
+	*report = NULL;
+	*stacks = p->stacks;
+	collect_stop(p->collect);
+	tell_losses(p);
+	tell_cost(p);
+	enrich_pass(p->enrich, REC_END, 0, &end);
+	progress_free(p->progress);
+	p->progress = NULL;
+	err = capture_close(p->capture);
+	p->capture = NULL;
+	if (err && !p->capture_status) {
+		p->capture_status = err;
+		log_error("cannot write %s: %s", p->opt->output_path, strerror(-err));
+	}
+	if (p->analysis) {
+		*report = analysis_finish(p->analysis, 0);
+		if (!*report)
+			log_error("out of memory");
+	}
+	return p->capture_status;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The chain of the live side, built from the options: collect -> enrich -> capture file and analysis. The
+ * only file that knows every stage.
+ */
+#ifndef APM_PIPELINE_H
+#define APM_PIPELINE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "options.h"
+#include "profile/profile.h"
+#include "report/model.h"
+
+struct pipeline;
+
+/* Loads the programs and opens the capture. NULL after an error was logged. */
+struct pipeline *pipeline_open(const struct options *opt);
+void pipeline_free(struct pipeline *p); /* accepts NULL */
+
+/* 0, -ESRCH, or -errno. */
+int pipeline_add_process(struct pipeline *p, pid_t pid);
+/* Probes on the libraries that COMMAND is likely to map, before it runs. */
+void pipeline_arm_libraries(struct pipeline *p, const char *program);
+/* Everything is in place: the window begins. */
+void pipeline_start(struct pipeline *p);
+/* Waits up to timeout_ms and works off what came. 0, or -errno: the capture cannot be written any more. */
+int pipeline_poll(struct pipeline *p, int timeout_ms);
+int pipeline_watch_fd(struct pipeline *p, int fd);
+
+unsigned int pipeline_processes(const struct pipeline *p);
+unsigned int pipeline_libraries(const struct pipeline *p);
+
+/* Draws the progress line. */
+void pipeline_show(struct pipeline *p, uint64_t elapsed_ns);
+
+/*
+ * Ends the trace: probes off, last records, capture closed. *report is NULL for record. 0, or -errno of the
+ * capture.
+ */
+int pipeline_finish(struct pipeline *p, const struct report **report, const struct stacks **stacks);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Names of SQLite result codes. */
+#ifndef APM_SQLITE_CODES_H
+#define APM_SQLITE_CODES_H
+
+#include <stdint.h>
+
+/*
+ * The name of an extended result code ("SQLITE_CONSTRAINT_UNIQUE" for 2067), of its primary code when the
+ * extension is not known, or "SQLITE_UNKNOWN". Source: https://www.sqlite.org/rescode.html.
+ */
+const char *sqlite_code_name(int32_t code);
+
+#endif
