@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The functions that registry.c puts into its rows; the file of that name says what each looks for. */
+#ifndef APM_DETECT_DETECTORS_H
+#define APM_DETECT_DETECTORS_H
+
+#include "detect/detect.h"
+
+#define DETECT_STATEMENT(name)                                                                                         \
+	void name##_statement(struct detect *d, const struct detector *self, const struct statement *stmt,             \
+			      const struct statement *was)
+#define DETECT_ERROR(name)                                                                                             \
+	void name##_error(struct detect *d, const struct detector *self, const struct statement *stmt,                 \
+			  const struct detect_error *error)
+#define DETECT_UNIT(name)     void name##_unit(struct detect *d, const struct detector *self, const struct unit *unit)
+#define DETECT_SEVERITY(name) enum severity name##_severity(const struct finding *f)
+#define DETECT_DESCRIBE(name)                                                                                          \
+	void name##_describe(const struct detect *d, const struct finding *f, struct strbuf *title,                    \
+			     struct strbuf *evidence, struct strbuf *recommendation)
+
+DETECT_UNIT(n_plus_one);
+DETECT_DESCRIBE(n_plus_one);
+DETECT_UNIT(duplicate_query);
+DETECT_DESCRIBE(duplicate_query);
+void repeats_end(struct detect *d, const struct detector *self, struct finding *f);
+DETECT_SEVERITY(repeats);
+
+DETECT_STATEMENT(slow_query);
+DETECT_SEVERITY(slow_query);
+DETECT_DESCRIBE(slow_query);
+
+DETECT_STATEMENT(running_statement);
+DETECT_SEVERITY(running_statement);
+DETECT_DESCRIBE(running_statement);
+
+DETECT_ERROR(failing_statement);
+DETECT_SEVERITY(failing_statement);
+DETECT_DESCRIBE(failing_statement);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Executions that took at least the threshold. */
+#include "detect/detectors.h"
+
+void slow_query_statement(struct detect *d, const struct detector *self, const struct statement *stmt,
+			  const struct statement *was)
+{
+	uint64_t slow = detect_options(d)->slow_ns;
+	struct finding *f;
+	int counted = was && was->duration_ns >= slow;
+
+	if (stmt->type != SPAN_DB || stmt->duration_ns < slow)
+		return;
+	f = detect_finding(d, self, stmt->fingerprint, 0);
+	if (!f)
+		return;
+	f->count += !counted;
+	f->total_ns += stmt->duration_ns - (counted ? was->duration_ns : 0);
+	/* Made well, it takes a tenth of what counts as slow. */
+	f->saved_ns = f->total_ns - f->count * slow / 10;
+	f->confidence = CONFIDENCE_EXACT;
+	f->system = stmt->system;
+	if (stmt->duration_ns >= f->max_ns) {
+		f->max_ns = stmt->duration_ns;
+		f->rows = stmt->rows;
+		f->call_site = stmt->call_site;
+		f->tgid = stmt->tgid;
+		f->tid = stmt->tid;
+	}
+	detect_certain(d, f);
+}
+
+enum severity slow_query_severity(const struct finding *f)
+{
+	return detect_severity(f->saved_ns, 0);
+}
+
+static enum sql_dialect dialect_of(uint8_t system)
+{
+	switch (system) {
+	case APM_SYSTEM_POSTGRESQL:
+		return SQL_POSTGRESQL;
+	case APM_SYSTEM_MYSQL:
+		return SQL_MYSQL;
+	case APM_SYSTEM_SQLITE:
+		return SQL_SQLITE;
+	default:
+		return SQL_GENERIC;
+	}
+}
+
+void slow_query_describe(const struct detect *d, const struct finding *f, struct strbuf *title, struct strbuf *evidence,
+			 struct strbuf *recommendation)
+{
+	struct sql_advice_input in = {.calls = f->count, .rows = f->rows, .duration_ns = f->max_ns};
+	struct detect_query q;
+
+	detect_text(d, f->fingerprint, &q);
+	strbuf_adds(title, "Slow query: ");
+	detect_add_ms(title, f->max_ns);
+	strbuf_adds(title, ": ");
+	detect_add_name(d, title, f->fingerprint);
+	strbuf_addf(evidence, "%llu execution%s of at least ", (unsigned long long)f->count, f->count == 1 ? "" : "s");
+	detect_add_ms(evidence, detect_options(d)->slow_ns);
+	strbuf_adds(evidence, ", average ");
+	detect_add_ms(evidence, f->total_ns / f->count);
+	strbuf_adds(evidence, ", worst ");
+	detect_add_ms(evidence, f->max_ns);
+	strbuf_addf(evidence, " (%llu rows).", (unsigned long long)f->rows);
+	in.normalized = q.normalized;
+	in.dialect = dialect_of(q.system);
+	sql_advise(&in, recommendation);
+}

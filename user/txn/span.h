@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One timed operation, as everything behind txn/session sees it. Data only. */
+#ifndef APM_TXN_SPAN_H
+#define APM_TXN_SPAN_H
+
+#include <stdint.h>
+
+#include "abi/event.h"
+#include "sql/sql.h"
+
+enum span_type {
+	SPAN_DB = 0,
+	SPAN_CACHE = 1,
+	SPAN_HTTP = 2,
+	SPAN_CONNECT = 3, /* a connection was opened */
+	SPAN_POOL = 4,	  /* waited for a connection of a pool */
+	SPAN_OTHER = 5,
+};
+
+/* How far `param_hash` can be trusted. */
+enum span_params {
+	SPAN_PARAMS_UNKNOWN = 0, /* not readable: neither equal nor different */
+	SPAN_PARAMS_PARTIAL = 1, /* different hashes are different parameters; equal ones may differ */
+	SPAN_PARAMS_KNOWN = 2,
+};
+
+struct statement {
+	uint64_t fingerprint;
+	uint64_t seq;	     /* unique within a trace */
+	uint64_t t_start;    /* CLOCK_MONOTONIC ns, as all times here */
+	uint64_t t_end;	     /* last row or end; wall time is t_end - t_start */
+	uint64_t duration_ns; /* see "duration" in ARCHITECTURE.md */
+	uint64_t rows;
+	uint64_t param_hash; /* literals and bound parameters together */
+	uint64_t conn;
+	uint64_t handle; /* prepared statement, 0 = none */
+	uint64_t ctx_id;
+	uint64_t call_site; /* address in tgid, 0 = unknown */
+	uint64_t tx_idle_ns; /* filled by units_feed(): the connection sat in a transaction this long before it */
+	uint64_t tx_idle_fingerprint; /* after which statement */
+	uint32_t tgid, tid;
+	uint32_t ctx_kind;
+	uint32_t conn_gen;
+	uint16_t flags; /* APM_STMT_* */
+	uint16_t lib_id;
+	uint8_t system;
+	uint8_t type;	    /* enum span_type */
+	uint8_t stmt_class; /* enum sql_class */
+	uint8_t kind;	    /* enum sql_kind */
+	uint8_t params;	    /* enum span_params */
+	uint8_t error;	    /* 1 = failed */
+	uint8_t running;    /* 1 = still running at the end of the trace */
+	uint8_t opening;    /* 1 = not to be counted: a cursor was opened and its rows are still being read */
+	uint8_t in_tx;	    /* filled by units_feed(): inside BEGIN … COMMIT */
+};
+
+#endif
