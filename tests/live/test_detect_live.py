@@ -6,7 +6,7 @@ import shutil
 
 from harness import SCRIPTS, Live, client, fingerprints
 
-DETECTORS = ('n_plus_one', 'duplicate_query', 'error_burst')
+DETECTORS = ('n_plus_one', 'duplicate_query', 'failing_statement')
 AUTHOR = 'SELECT name FROM author WHERE id = ?'
 
 # program, mode, system, what must be found
@@ -15,7 +15,7 @@ PLANTS = [('plant_client', mode, 'sqlite', found) for mode, found in (
     ('literals', [('n_plus_one', "SELECT name FROM author WHERE id = 1 AND name <> 'x'")]),
     ('writes', [('n_plus_one', 'INSERT INTO view (author) VALUES (?)')]),
     ('duplicate', [('duplicate_query', 'SELECT value FROM setting WHERE id = ?')]),
-    ('burst', [('error_burst', 'SELECT id FROM gone')]),
+    ('burst', [('failing_statement', 'SELECT id FROM gone')]),
     ('join', []), ('few', []), ('saturated', []), ('chunks', []))]
 PLANTS += [('plant_psycopg2.py', mode, 'postgresql', found) for mode, found in (
     ('n_plus_one', [('n_plus_one', 'SELECT title FROM book WHERE author_id = 1')]),

@@ -30,7 +30,7 @@ def main():
             whole = folded(stacks)
             live.ok(0.5 < share(whole, 'burn_outside') < 0.95, 'the function that takes three quarters has %.0f %% of the samples' %
                     (100 * share(whole, 'burn_outside')), whole)
-            names = [f.get('name') for f in report.get('functions', report.get('hot_functions', []))]
+            names = [f.get('name') for f in report['profile']['functions']]
             live.ok('burn_outside' in names[:3], 'it is among the hot functions', names)
 
             heavy = [q['fingerprint'] for q in report['queries'] if 'RECURSIVE' in q['query'].upper()]
@@ -52,7 +52,7 @@ def main():
 
         with live.section('no samples'):
             report, _ = live.run([client('lite_client'), 'cpu'], args=['--freq', '0'], SECONDS_LONG=1)
-            live.ok(not report.get('functions') and report['summary']['statements'] > 0, '--freq 0: statements, no samples')
+            live.ok(report['profile']['samples'] == 0 and report['summary']['statements'] > 0, '--freq 0: statements, no samples')
 
 
 main()
