@@ -51,7 +51,7 @@ const char svg_script[] =
 	"function show(f) {\n"
 	"\tvar own = f.title.slice(f.title.indexOf('\\n') + 1);\n"
 	"\tdetails.textContent = fit(f.name, width - 2 * pad - charWidth * (own.length + 60)) + ' \\u2014 ' + own +\n"
-	"\t\t(zoomed.depth ? ', ' + percent(f.weight, zoomed.weight) + ' of the zoomed frame' : '');\n"
+	"\t\t(zoomed.depth && f !== zoomed ? ', ' + percent(f.weight, zoomed.weight) + ' of the zoomed frame' : '');\n"
 	"}\n"
 	"function fit(name, room) {\n"
 	"\tvar chars = Array.from(name), used = 0, i, columns = Math.floor((room - 6) / charWidth);\n"
