@@ -189,18 +189,21 @@ static __always_inline u64 handle_changes(const struct apm_handle *h, const stru
 	return h->db && lib_off(lib, APM_OFF_LITE_DB_TOTAL_CHANGES, &off) ? read_u64(h->db + off) : 0;
 }
 
-static __always_inline void execution_start(struct pt_regs *ctx, struct apm_thread *t, struct apm_handle *h,
-					    u64 stmt, u64 cookie, const struct apm_lib *lib, u64 site,
-					    u64 now)
+/*
+ * `inside`: called by sqlite3_exec, which prepares anew for each statement and frees without sqlite3_finalize, so that handle
+ * and text may stand at the addresses of the last ones.
+ */
+static __always_inline void execution_start(struct apm_thread *t, struct apm_handle *h, u64 stmt, const struct apm_lib *lib,
+					    u64 site, bool inside)
 {
 	u64 off, text = 0, text_id = h->exec.text_id;
 
-	exec_start(&h->exec, now, APM_SYSTEM_SQLITE, lib->lib_id);
+	exec_start(&h->exec, bpf_ktime_get_ns(), APM_SYSTEM_SQLITE, lib->lib_id);
 	h->exec.call_site = site;
 	h->exec.text_id = text_id;
 	if (lib_off(lib, APM_OFF_LITE_STMT_SQL, &off))
 		text = read_u64(stmt + off);
-	if (!h->text_known || h->text_ptr != text) {
+	if (inside || !h->text_known || h->text_ptr != text) {
 		if (lib_off(lib, APM_OFF_LITE_STMT_DB, &off))
 			h->db = read_u64(stmt + off);
 		db_seen(h->db, lib->lib_id);
@@ -246,7 +249,7 @@ static __always_inline struct apm_handle *handle_get(u64 stmt)
 static __always_inline bool step_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
 				       const struct apm_lib *lib)
 {
-	u64 stmt = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx), now, site;
+	u64 stmt = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx), site;
 	struct apm_handle *h;
 	struct apm_call *call;
 	bool inside = false;
@@ -261,15 +264,14 @@ static __always_inline bool step_enter(struct pt_regs *ctx, struct apm_thread *t
 	call = call_push(t);
 	if (!call)
 		return false;
-	now = bpf_ktime_get_ns();
 	if (h->exec.seq && !rows_remain(stmt, lib))
 		execution_end(h, stmt, 0);
 	if (!h->exec.seq) {
-		execution_start(ctx, t, h, stmt, cookie, lib, site, now);
+		execution_start(t, h, stmt, lib, site, inside);
 		if (t->depth > 1)
 			h->exec.flags |= APM_STMT_NESTED;
 	} else {
-		h->exec.enter = now;
+		h->exec.enter = bpf_ktime_get_ns();
 	}
 	call->sp = sp;
 	call->obj = stmt;
