@@ -9,8 +9,9 @@
 
 #include "collect/site_code.h"
 
-#define MAX_SYMBOLS 65536
-#define MAX_SCAN    (64u << 20) /* bytes of code searched for wrappers */
+#define MAX_SYMBOLS    65536
+#define MAX_CALL_SITES 1024
+#define MAX_SCAN       (64u << 20) /* bytes of code searched for wrappers */
 
 static const struct lib_row *const rows[] = {
 	&lib_libpq,
@@ -159,37 +160,100 @@ static void add_probes(const struct lib_row *row, const struct lib_file *lf, str
 
 /* ---- wrappers: functions of the library that call a probed one ---- */
 
-struct wrapper_scan {
-	const struct lib_file *lf;
-	struct lib_match *m;
-	const struct lib_row *row;
-	uint64_t callee[LIB_PROBES_MAX]; /* functions that are probed, in the order of the table */
-	size_t callee_count;
+struct call_site {
+	uint64_t ret;  /* the return address */
+	size_t callee; /* which probe, in the order of the table */
+	int is_public; /* in a function of the public interface */
 };
 
-/* Whether the return address lies in a function of the public interface. */
-static int is_public(const struct wrapper_scan *w, uint64_t ret)
+struct call_scan {
+	const struct lib_file *lf;
+	const struct lib_match *m;
+	struct call_site site[MAX_CALL_SITES];
+	size_t count;
+};
+
+static int is_public(const struct lib_row *row, const struct lib_file *lf, uint64_t ret)
 {
-	for (size_t i = 0; i < w->lf->count; i++) {
-		const struct elf_symbol *s = &w->lf->symbol[i];
+	for (size_t i = 0; i < lf->count; i++) {
+		const struct elf_symbol *s = &lf->symbol[i];
 
 		if (ret > s->addr && ret <= s->addr + s->size &&
-		    !strncmp(s->name, w->row->public_prefix, strlen(w->row->public_prefix)))
+		    !strncmp(s->name, row->public_prefix, strlen(row->public_prefix)))
 			return 1;
 	}
 	return 0;
 }
 
-static void add_wrapper(struct wrapper_scan *w, uint64_t ret)
+/* Which probed function the call at `at` ends up in; -1 = none. */
+static int probed_callee(struct call_scan *w, uint64_t at, uint64_t *ret)
 {
-	struct apm_lib *facts = &w->m->facts;
+	const cs_insn *insn = code_insn(w->lf->code, at);
+	const char *name;
+	uint64_t callee;
+
+	if (!insn || code_callee(w->lf->code, insn, &callee, &name))
+		return -1;
+	*ret = at + insn->size;
+	for (size_t i = 0; i < w->m->probe_count; i++) {
+		if (callee == w->m->probe[i].site.addr - w->m->probe[i].site.moved)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* Whether a direct call to `target` is worth decoding: it goes to a probed function, or to a PLT stub. */
+static int may_be_probed(const struct call_scan *w, const uint8_t *code, size_t len, uint64_t target)
+{
+	uint64_t start = w->m->facts.text_start;
+
+	for (size_t i = 0; i < w->m->probe_count; i++) {
+		if (target == w->m->probe[i].site.addr - w->m->probe[i].site.moved)
+			return 1;
+	}
+	if (target < start || target - start + 4 > len)
+		return 0;
+	code += target - start;
+	return !memcmp(code, "\xff\x25", 2) || !memcmp(code, "\xf3\x0f\x1e\xfa", 4);
+}
+
+/*
+ * Finds the calls in the library's code by their bytes (e8 rel32, ff 15 disp32): one that is none by chance
+ * does no harm, for no return address will ever equal it.
+ */
+static void find_calls(struct call_scan *w, const struct lib_row *row)
+{
+	uint64_t start = w->m->facts.text_start, ret;
+	size_t len = 0, size = w->m->facts.text_end - start;
+	const uint8_t *code =
+		elf_bytes(code_file(w->lf->code), start, size < MAX_SCAN ? size : MAX_SCAN, &len);
+
+	for (size_t i = 0; code && i + 6 <= len && w->count < MAX_CALL_SITES; i++) {
+		int32_t rel;
+		int callee;
+
+		if (code[i] == 0xe8) {
+			memcpy(&rel, code + i + 1, 4);
+			if (!may_be_probed(w, code, len, start + i + 5 + (uint64_t)(int64_t)rel))
+				continue;
+		} else if (code[i] != 0xff || code[i + 1] != 0x15) {
+			continue;
+		}
+		callee = probed_callee(w, start + i, &ret);
+		if (callee >= 0)
+			w->site[w->count++] =
+				(struct call_site){ret, (size_t)callee, is_public(row, w->lf, ret)};
+	}
+}
+
+static void add_wrapper(const struct lib_file *lf, struct lib_match *m, uint64_t ret)
+{
+	struct apm_lib *facts = &m->facts;
 	struct cfi_row row;
 	int32_t off;
 
-	if (facts->wrapper_count == APM_MAX_WRAPPERS)
-		return;
 	/* The row of the call itself: the return address may already belong to the next function. */
-	if (elf_cfi_row(code_file(w->lf->code), ret - 1, &row) || row.outermost || !row.ra_off ||
+	if (elf_cfi_row(code_file(lf->code), ret - 1, &row) || row.outermost || !row.ra_off ||
 	    (row.base != CFI_SP && row.base != CFI_FP))
 		return;
 	/* At entry of the callee the stack pointer stands on the slot, eight bytes below that of its caller.
@@ -204,68 +268,32 @@ static void add_wrapper(struct wrapper_scan *w, uint64_t ret)
 	};
 }
 
-/*
- * Calls fn for each call in the library's code that ends up in `callee`. Found by their bytes (e8 rel32, ff
- * 15 disp32): one that is none by chance does no harm, for no return address will ever equal it.
- */
-static void each_call(const struct wrapper_scan *w, uint64_t callee,
-		      void (*fn)(struct wrapper_scan *, uint64_t ret), struct wrapper_scan *arg)
+/* Public functions first, and in each half those that call what stands first in the table. */
+static int by_importance(const void *a, const void *b)
 {
-	uint64_t start = w->m->facts.text_start, target;
-	size_t len = 0, size = w->m->facts.text_end - start;
-	const uint8_t *code =
-		elf_bytes(code_file(w->lf->code), start, size < MAX_SCAN ? size : MAX_SCAN, &len);
+	const struct call_site *x = a, *y = b;
 
-	for (size_t i = 0; code && i + 6 <= len; i++) {
-		int direct = code[i] == 0xe8, slot = code[i] == 0xff && code[i + 1] == 0x15;
-		uint64_t at = start + i;
-		const cs_insn *insn;
-		const char *name;
-		int32_t rel;
-
-		if (!direct && !slot)
-			continue;
-		memcpy(&rel, code + i + (direct ? 1 : 2), 4);
-		target = at + 5 + (uint64_t)(int64_t)rel;
-		if (direct && target != callee) {
-			/* Perhaps a PLT stub, which begins with endbr64 or jmp *slot. */
-			size_t where = target - start;
-
-			if (target < start || where + 4 > len ||
-			    (memcmp(code + where, "\xf3\x0f\x1e\xfa", 4) &&
-			     memcmp(code + where, "\xff\x25", 2)))
-				continue;
-		}
-		insn = code_insn(w->lf->code, at);
-		if (insn && !code_callee(w->lf->code, insn, &target, &name) && target == callee)
-			fn(arg, at + insn->size);
-	}
-}
-
-static void add_public(struct wrapper_scan *w, uint64_t ret)
-{
-	if (is_public(w, ret))
-		add_wrapper(w, ret);
-}
-
-static void add_internal(struct wrapper_scan *w, uint64_t ret)
-{
-	if (!is_public(w, ret))
-		add_wrapper(w, ret);
+	if (x->is_public != y->is_public)
+		return y->is_public - x->is_public;
+	if (x->callee != y->callee)
+		return x->callee < y->callee ? -1 : 1;
+	return (x->ret > y->ret) - (x->ret < y->ret);
 }
 
 static void add_wrappers(const struct lib_row *row, const struct lib_file *lf, struct lib_match *m)
 {
-	struct wrapper_scan w = {.lf = lf, .m = m, .row = row};
+	struct call_scan *w = calloc(1, sizeof(*w));
 
-	if (!code_is_x86(lf->code))
-		return;
-	for (size_t i = 0; i < m->probe_count; i++)
-		w.callee[w.callee_count++] = m->probe[i].site.addr - m->probe[i].site.moved;
-	for (size_t i = 0; i < w.callee_count; i++)
-		each_call(&w, w.callee[i], add_public, &w);
-	for (size_t i = 0; i < w.callee_count; i++)
-		each_call(&w, w.callee[i], add_internal, &w);
+	if (!w || !code_is_x86(lf->code))
+		goto out;
+	w->lf = lf;
+	w->m = m;
+	find_calls(w, row);
+	qsort(w->site, w->count, sizeof(*w->site), by_importance);
+	for (size_t i = 0; i < w->count && m->facts.wrapper_count < APM_MAX_WRAPPERS; i++)
+		add_wrapper(lf, m, w->site[i].ret);
+out:
+	free(w);
 }
 
 /* ---- recognition ---- */

@@ -145,6 +145,9 @@ static const struct harmless_name {
 	{"__tls_get_addr", 1},	  /* the loader */
 	/* The interceptors of the sanitizers call through on the same stack. */
 	{"__sanitizer_set_report_path", 0},
+	/* OpenSSL's asynchronous jobs: used only by programs that ask for them (SSL_MODE_ASYNC), which no
+	   database library does. */
+	{"ASYNC_start_job", 0},
 	/*
 	 * PHP's own fibers: they are switched by PHP code, between the calls of a database library. Left open
 	 * is an SQL function written in PHP that suspends the fiber inside sqlite3_step.
