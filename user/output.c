@@ -109,7 +109,10 @@ int output_text(const struct strbuf *text)
 {
 	int err = text->failed ? -ENOMEM : write_all(STDOUT_FILENO, text->ptr, text->len);
 
-	return err ? complain("report", NULL, err) : 0;
+	/* Who reads has seen enough (head, less): nothing to complain about. */
+	if (err && err != -EPIPE)
+		complain("report", NULL, err);
+	return err;
 }
 
 /* The terminal's width, a fixed one for files and pipes so that their content does not depend on the
