@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pure half of the program: records in, report out. It joins statements with their texts (txn/session), cuts units of
- * work (txn/units), keeps statistics per fingerprint (txn/stats), runs the detectors (detect/) and fills the report.
- * Time comes from the records alone, so that a replay gives the same report as the live run.
+ * The pure half of the program: records in, report out. It joins statements with their texts (txn/session),
+ * cuts units of work (txn/units), keeps statistics per fingerprint (txn/stats), runs the detectors (detect/)
+ * and fills the report. Time comes from the records alone, so that a replay gives the same report as the live
+ * run.
  */
 #ifndef APM_ANALYSIS_H
 #define APM_ANALYSIS_H
@@ -17,9 +18,10 @@ struct analysis_options {
 	uint32_t top;	      /* length of the report's lists: at least this many where there are as many */
 	/* Called once for each finding as soon as it is certain (live mode's stderr lines); may be NULL. */
 	void (*on_finding)(const struct report_finding *finding, void *arg);
-	/* Called for each sample with its fingerprint (0 = outside a statement) and resolved frames, root first; may be NULL. */
-	void (*on_stack)(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames, size_t frame_count,
-			 void *arg);
+	/* Called for each sample with its fingerprint (0 = outside a statement) and resolved frames, root
+	 * first; may be NULL. */
+	void (*on_stack)(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames,
+			 size_t frame_count, void *arg);
 	void *arg;
 };
 
@@ -39,8 +41,8 @@ struct analysis_progress {
 void analysis_progress(const struct analysis *a, struct analysis_progress *out);
 
 /*
- * Ends the analysis: closes open units and statements, runs the detectors' last pass. The report belongs to `a` and lives as
- * long. `truncated`: the stream had no REC_END. NULL with errno on ENOMEM. Call once.
+ * Ends the analysis: closes open units and statements, runs the detectors' last pass. The report belongs to
+ * `a` and lives as long. `truncated`: the stream had no REC_END. NULL with errno on ENOMEM. Call once.
  */
 const struct report *analysis_finish(struct analysis *a, int truncated);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A histogram of 64-bit values that answers percentiles with a relative error below 1 %: 64 buckets per power of two,
- * so the middle of a bucket is at most 1/128 of the value away. Only buckets in use are stored (8 bytes each), at most
- * 3776 of them. Count, sum, minimum and maximum are exact as long as nothing is subtracted.
+ * A histogram of 64-bit values that answers percentiles with a relative error below 1 %: 64 buckets per power
+ * of two, so the middle of a bucket is at most 1/128 of the value away. Only buckets in use are stored (8
+ * bytes each), at most 3776 of them. Count, sum, minimum and maximum are exact as long as nothing is
+ * subtracted.
  */
 #ifndef APM_BASE_HIST_H
 #define APM_BASE_HIST_H
@@ -26,8 +27,8 @@ void hist_free(struct hist *h); /* leaves an empty histogram */
 int hist_add(struct hist *h, uint64_t value);
 
 /*
- * Takes back one value that was added before. Minimum and maximum are then exact to 1 %. -ENOENT when no value of that
- * bucket is there.
+ * Takes back one value that was added before. Minimum and maximum are then exact to 1 %. -ENOENT when no
+ * value of that bucket is there.
  */
 int hist_subtract(struct hist *h, uint64_t value);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Detectors: statements and units of work in, findings out. Each detector is a file and a row in registry.c; it sees
- * statements in order of start and units when they end, and collects what it finds in a struct finding per place to fix.
- * Pure: no clock, file or global state; texts come through a callback.
+ * Detectors: statements and units of work in, findings out. Each detector is a file and a row in registry.c;
+ * it sees statements in order of start and units when they end, and collects what it finds in a struct
+ * finding per place to fix. Pure: no clock, file or global state; texts come through a callback.
  */
 #ifndef APM_DETECT_DETECT_H
 #define APM_DETECT_DETECT_H
@@ -16,8 +16,8 @@
 /* Thresholds. detect_defaults() gives the values meant for live use. */
 struct detect_options {
 	uint64_t slow_ns;
-	uint32_t n_plus_one;	 /* repeats in one unit */
-	uint64_t min_total_ns;	 /* time that the repeats take together at least */
+	uint32_t n_plus_one;   /* repeats in one unit */
+	uint64_t min_total_ns; /* time that the repeats take together at least */
 	uint64_t http_min_count, http_min_total_ns;
 	uint64_t consecutive_min_count, consecutive_min_span_ns, consecutive_min_saved_ns;
 	double consecutive_min_ratio;
@@ -47,8 +47,8 @@ struct finding {
 	int certain;	      /* to be reported; else evidence is still being collected */
 	enum confidence confidence;
 	uint64_t count, units;
-	uint64_t total_ns; /* time at stake */
-	uint64_t saved_ns; /* what fixing would save, estimated */
+	uint64_t total_ns;    /* time at stake */
+	uint64_t saved_ns;    /* what fixing would save, estimated */
 	uint64_t units_db_ns; /* database time of those units */
 	uint64_t max_ns, rows;
 	/* The worst case */
@@ -90,16 +90,17 @@ struct detector {
 	void (*on_end)(struct detect *d, const struct detector *self, struct finding *f);
 	enum severity (*severity)(const struct finding *f);
 	/* One sentence each; nothing appended to `advice` = none applies. */
-	void (*describe)(const struct detect *d, const struct finding *f, struct strbuf *title, struct strbuf *evidence,
-			 struct strbuf *advice);
+	void (*describe)(const struct detect *d, const struct finding *f, struct strbuf *title,
+			 struct strbuf *evidence, struct strbuf *advice);
 };
 
 /* All of them, in the order in which they see things; ends with a row without a name. */
 extern const struct detector detectors[];
 
 struct detect *detect_new(const struct detect_options *opt, detect_query_fn query,
-			  void (*on_certain)(const struct finding *f, void *arg), void *arg); /* NULL with errno */
-void detect_free(struct detect *d);							      /* accepts NULL */
+			  void (*on_certain)(const struct finding *f, void *arg),
+			  void *arg); /* NULL with errno */
+void detect_free(struct detect *d);   /* accepts NULL */
 /* Thresholds may change before the first statement (a replay learns them from the stream). */
 void detect_set(struct detect *d, const struct detect_options *opt);
 /* 0, or -ENOENT for a name that is not in the table. */
@@ -120,7 +121,8 @@ uint64_t detect_evicted(const struct detect *d);
 const struct detect_options *detect_options(const struct detect *d);
 void detect_text(const struct detect *d, uint64_t fingerprint, struct detect_query *out);
 /* The finding of this detector at (fingerprint, place), new or not. NULL = out of memory. */
-struct finding *detect_finding(struct detect *d, const struct detector *self, uint64_t fingerprint, uint64_t place);
+struct finding *detect_finding(struct detect *d, const struct detector *self, uint64_t fingerprint,
+			       uint64_t place);
 /* From now on it is reported; announces it once. */
 void detect_certain(struct detect *d, struct finding *f);
 /* Severity by time that can be saved and by the count in one unit: one table for all (registry.c). */

@@ -5,16 +5,17 @@
 
 #include "detect/detect.h"
 
-#define DETECT_STATEMENT(name)                                                                                         \
-	void name##_statement(struct detect *d, const struct detector *self, const struct statement *stmt,             \
+#define DETECT_STATEMENT(name)                                                                             \
+	void name##_statement(struct detect *d, const struct detector *self, const struct statement *stmt, \
 			      const struct statement *was)
-#define DETECT_ERROR(name)                                                                                             \
-	void name##_error(struct detect *d, const struct detector *self, const struct statement *stmt,                 \
+#define DETECT_ERROR(name)                                                                             \
+	void name##_error(struct detect *d, const struct detector *self, const struct statement *stmt, \
 			  const struct detect_error *error)
-#define DETECT_UNIT(name)     void name##_unit(struct detect *d, const struct detector *self, const struct unit *unit)
+#define DETECT_UNIT(name) \
+	void name##_unit(struct detect *d, const struct detector *self, const struct unit *unit)
 #define DETECT_SEVERITY(name) enum severity name##_severity(const struct finding *f)
-#define DETECT_DESCRIBE(name)                                                                                          \
-	void name##_describe(const struct detect *d, const struct finding *f, struct strbuf *title,                    \
+#define DETECT_DESCRIBE(name)                                                                       \
+	void name##_describe(const struct detect *d, const struct finding *f, struct strbuf *title, \
 			     struct strbuf *evidence, struct strbuf *recommendation)
 
 DETECT_UNIT(n_plus_one);

@@ -37,6 +37,6 @@ void duplicate_query_describe(const struct detect *d, const struct finding *f, s
 		    (unsigned long long)f->count, (unsigned long long)f->units, f->units == 1 ? "" : "s");
 	detect_add_ms(evidence, f->total_ns);
 	strbuf_adds(evidence, ".");
-	strbuf_adds(recommendation,
-		    "Read it once and reuse the result: a local variable, memoisation for the unit of work, or a cache.");
+	strbuf_adds(recommendation, "Read it once and reuse the result: a local variable, memoisation for "
+				    "the unit of work, or a cache.");
 }

@@ -37,10 +37,11 @@ enum severity failing_statement_severity(const struct finding *f)
 void failing_statement_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
 				struct strbuf *evidence, struct strbuf *recommendation)
 {
-	strbuf_addf(title, "Failed %llu times%s%s: ", (unsigned long long)f->count, f->code[0] ? " with " : "", f->code);
+	strbuf_addf(title, "Failed %llu times%s%s: ", (unsigned long long)f->count,
+		    f->code[0] ? " with " : "", f->code);
 	detect_add_name(d, title, f->fingerprint);
-	strbuf_addf(evidence, "%llu executions failed%s%s.", (unsigned long long)f->count, f->code[0] ? " with " : "",
-		    f->code);
-	strbuf_adds(recommendation,
-		    "Look at the message under \"errors\"; a retry of what fails for the same reason only adds load.");
+	strbuf_addf(evidence, "%llu executions failed%s%s.", (unsigned long long)f->count,
+		    f->code[0] ? " with " : "", f->code);
+	strbuf_adds(recommendation, "Look at the message under \"errors\"; a retry of what fails for the "
+				    "same reason only adds load.");
 }

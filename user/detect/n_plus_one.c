@@ -4,13 +4,19 @@
 #include "detect/repeats.h"
 
 static const char *const advice_of[] = {
-	[SQL_KIND_READ] = "Fetch all of them at once: WHERE … IN (…) or = ANY(…), a JOIN with the query that lists them, the "
-			  "ORM's eager loading (joinedload, select_related, includes, preload), or a batch loader.",
-	[SQL_KIND_COUNT] = "Count for all rows at once: one aggregate query with GROUP BY, or a counter column kept by the "
+	[SQL_KIND_READ] =
+		"Fetch all of them at once: WHERE … IN (…) or = ANY(…), a JOIN with the query that lists "
+		"them, the "
+		"ORM's eager loading (joinedload, select_related, includes, preload), or a batch loader.",
+	[SQL_KIND_COUNT] = "Count for all rows at once: one aggregate query with GROUP BY, or a counter "
+			   "column kept by the "
 			   "writer (counter cache).",
-	[SQL_KIND_INSERT] = "Insert in batches: one INSERT with many VALUES rows, executemany in a pipeline, or COPY.",
-	[SQL_KIND_UPDATE] = "Update in bulk: UPDATE … FROM (VALUES …), one CASE expression, or executemany in a batch.",
-	[SQL_KIND_DELETE] = "Delete in bulk: one DELETE with WHERE … IN (…) or a join, or executemany in a batch.",
+	[SQL_KIND_INSERT] =
+		"Insert in batches: one INSERT with many VALUES rows, executemany in a pipeline, or COPY.",
+	[SQL_KIND_UPDATE] =
+		"Update in bulk: UPDATE … FROM (VALUES …), one CASE expression, or executemany in a batch.",
+	[SQL_KIND_DELETE] =
+		"Delete in bulk: one DELETE with WHERE … IN (…) or a join, or executemany in a batch.",
 	[SQL_KIND_OTHER] = "Replace the loop by one statement or one batch for all values.",
 };
 
@@ -38,8 +44,8 @@ void n_plus_one_unit(struct detect *d, const struct detector *self, const struct
 	}
 }
 
-void n_plus_one_describe(const struct detect *d, const struct finding *f, struct strbuf *title, struct strbuf *evidence,
-			 struct strbuf *recommendation)
+void n_plus_one_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
+			 struct strbuf *evidence, struct strbuf *recommendation)
 {
 	struct detect_query q;
 

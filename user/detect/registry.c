@@ -120,8 +120,8 @@ int detect_enable(struct detect *d, const char *name)
 	return -ENOENT;
 }
 
-#define FOR_ENABLED(i, hook)                                                                                           \
-	for (i = 0; detectors[i].name; i++)                                                                            \
+#define FOR_ENABLED(i, hook)                \
+	for (i = 0; detectors[i].name; i++) \
 		if (d->enabled >> i & 1 && detectors[i].hook)
 
 void detect_statement(struct detect *d, const struct statement *stmt, const struct statement *was)
@@ -129,7 +129,7 @@ void detect_statement(struct detect *d, const struct statement *stmt, const stru
 	int i;
 
 	FOR_ENABLED(i, on_statement)
-		detectors[i].on_statement(d, &detectors[i], stmt, was);
+	detectors[i].on_statement(d, &detectors[i], stmt, was);
 }
 
 void detect_failure(struct detect *d, const struct statement *stmt, const struct detect_error *error)
@@ -137,7 +137,7 @@ void detect_failure(struct detect *d, const struct statement *stmt, const struct
 	int i;
 
 	FOR_ENABLED(i, on_error)
-		detectors[i].on_error(d, &detectors[i], stmt, error);
+	detectors[i].on_error(d, &detectors[i], stmt, error);
 }
 
 void detect_unit(struct detect *d, const struct unit *unit)
@@ -145,7 +145,7 @@ void detect_unit(struct detect *d, const struct unit *unit)
 	int i;
 
 	FOR_ENABLED(i, on_unit)
-		detectors[i].on_unit(d, &detectors[i], unit);
+	detectors[i].on_unit(d, &detectors[i], unit);
 }
 
 static int end_one(struct table_key key, void *value, void *arg)
@@ -206,7 +206,8 @@ void detect_text(const struct detect *d, uint64_t fingerprint, struct detect_que
 		d->query(fingerprint, out, d->arg);
 }
 
-struct finding *detect_finding(struct detect *d, const struct detector *self, uint64_t fingerprint, uint64_t place)
+struct finding *detect_finding(struct detect *d, const struct detector *self, uint64_t fingerprint,
+			       uint64_t place)
 {
 	struct table_key key = {fingerprint, hash_mix(place, (uint64_t)(self - detectors))};
 	struct finding *f = table_put(d->findings, key, NULL);

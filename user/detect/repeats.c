@@ -16,7 +16,8 @@ static const struct repeat_link *parent_of(const struct repeat *r)
 
 		if (l->good == 0 || l->good < l->bad)
 			continue;
-		if (!best || l->good > best->good || (l->good == best->good && l->best_rows > best->best_rows))
+		if (!best || l->good > best->good ||
+		    (l->good == best->good && l->best_rows > best->best_rows))
 			best = l;
 	}
 	return best;
@@ -27,7 +28,8 @@ static int close_together(const struct repeat *r)
 	return r->last_position - r->first_position <= (r->count - 1) * (REPEATS_DISTANCE + 1);
 }
 
-void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t threshold, struct repeats_verdict *out)
+void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t threshold,
+		   struct repeats_verdict *out)
 {
 	*out = (struct repeats_verdict){.parent = parent_of(r), .confidence = CONFIDENCE_LIKELY};
 	out->in_tx = r->link[UNIT_LINK_TX].good > 0;
@@ -112,8 +114,8 @@ static void add_bursts(struct finding *f, const struct repeat *r)
 	f->bursts += r->bursts;
 }
 
-void repeats_report(struct detect *d, const struct detector *self, const struct unit *unit, const struct repeat *r,
-		    const struct repeats_verdict *verdict)
+void repeats_report(struct detect *d, const struct detector *self, const struct unit *unit,
+		    const struct repeat *r, const struct repeats_verdict *verdict)
 {
 	uint64_t place = verdict->parent && unit->kind != UNIT_GIVEN ? verdict->parent->parent : unit->shape;
 	struct finding *f = detect_finding(d, self, r->fingerprint, place);

@@ -2,13 +2,14 @@
 /*
  * What n_plus_one and duplicate_query share: do the repeats of a fingerprint in a unit belong together?
  *
- * In a unit that is known (given, or a whole process of one thread) they do when they follow each other closely. In a run
- * between gaps that is not enough: a saturated server that runs one query per request looks the same. There, one of these
- * is needed, and the finding is `likely` at most:
- *  - a parent: a read that returned rows, and as many repeats after it as it had rows, most times that it ran;
+ * In a unit that is known (given, or a whole process of one thread) they do when they follow each other
+ * closely. In a run between gaps that is not enough: a saturated server that runs one query per request looks
+ * the same. There, one of these is needed, and the finding is `likely` at most:
+ *  - a parent: a read that returned rows, and as many repeats after it as it had rows, most times that it
+ * ran;
  *  - a database transaction that began and ended around them (nobody shares one between two requests);
- *  - equal bursts from one call site: at least three times the same number of repeats with nothing in between, and never
- *    another number. Requests that come at random do not do that.
+ *  - equal bursts from one call site: at least three times the same number of repeats with nothing in
+ * between, and never another number. Requests that come at random do not do that.
  */
 #ifndef APM_DETECT_REPEATS_H
 #define APM_DETECT_REPEATS_H
@@ -25,14 +26,15 @@ struct repeats_verdict {
 	int in_tx;
 };
 
-void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t threshold, struct repeats_verdict *out);
+void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t threshold,
+		   struct repeats_verdict *out);
 
 /* Whether enough executions had different (equal) parameters; unreadable ones count as different. */
 int repeats_differ(const struct repeat *r, uint32_t threshold);
 int repeats_equal(const struct repeat *r, uint32_t threshold);
 
 /* Adds a unit's repeats to the finding of `self`. */
-void repeats_report(struct detect *d, const struct detector *self, const struct unit *unit, const struct repeat *r,
-		    const struct repeats_verdict *verdict);
+void repeats_report(struct detect *d, const struct detector *self, const struct unit *unit,
+		    const struct repeat *r, const struct repeats_verdict *verdict);
 
 #endif

@@ -38,9 +38,12 @@ void running_statement_describe(const struct detect *d, const struct finding *f,
 	detect_add_ms(title, f->max_ns);
 	strbuf_adds(title, ": ");
 	detect_add_name(d, title, f->fingerprint);
-	strbuf_addf(evidence, "%llu execution%s had not ended when the trace did; the longest, in thread %u of process %u, ran for ",
+	strbuf_addf(evidence,
+		    "%llu execution%s had not ended when the trace did; the longest, in thread %u of process "
+		    "%u, ran for ",
 		    (unsigned long long)f->count, f->count == 1 ? "" : "s", f->tid, f->tgid);
 	detect_add_ms(evidence, f->max_ns);
 	strbuf_adds(evidence, " so far.");
-	strbuf_adds(recommendation, "See whether it waits for a lock or reads too much; set a statement timeout.");
+	strbuf_adds(recommendation,
+		    "See whether it waits for a lock or reads too much; set a statement timeout.");
 }

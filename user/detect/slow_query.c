@@ -49,8 +49,8 @@ static enum sql_dialect dialect_of(uint8_t system)
 	}
 }
 
-void slow_query_describe(const struct detect *d, const struct finding *f, struct strbuf *title, struct strbuf *evidence,
-			 struct strbuf *recommendation)
+void slow_query_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
+			 struct strbuf *evidence, struct strbuf *recommendation)
 {
 	struct sql_advice_input in = {.calls = f->count, .rows = f->rows, .duration_ns = f->max_ns};
 	struct detect_query q;
@@ -60,7 +60,8 @@ void slow_query_describe(const struct detect *d, const struct finding *f, struct
 	detect_add_ms(title, f->max_ns);
 	strbuf_adds(title, ": ");
 	detect_add_name(d, title, f->fingerprint);
-	strbuf_addf(evidence, "%llu execution%s of at least ", (unsigned long long)f->count, f->count == 1 ? "" : "s");
+	strbuf_addf(evidence, "%llu execution%s of at least ", (unsigned long long)f->count,
+		    f->count == 1 ? "" : "s");
 	detect_add_ms(evidence, detect_options(d)->slow_ns);
 	strbuf_adds(evidence, ", average ");
 	detect_add_ms(evidence, f->total_ns / f->count);

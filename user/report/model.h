@@ -110,6 +110,7 @@ struct report_finding {
 	const char *recommendation;
 	const char *call_site; /* NULL = not known */
 	uint64_t total_ns;    /* time at stake */
+	uint64_t saved_ns;    /* of it, what fixing would save: estimated */
 	uint64_t count;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How many different hashes were seen, and how often the commonest. Exact up to `limit` hashes; beyond, an estimate from a
- * sample: only hashes whose lowest `shift` bits are zero are kept, and `shift` grows each time the table is full
- * (adaptive sampling, M. Wegman; Ph. Flajolet, Computing 43, 1990). With 4096 kept the error is about 2 %.
+ * How many different hashes were seen, and how often the commonest. Exact up to `limit` hashes; beyond, an
+ * estimate from a sample: only hashes whose lowest `shift` bits are zero are kept, and `shift` grows each
+ * time the table is full (adaptive sampling, M. Wegman; Ph. Flajolet, Computing 43, 1990). With 4096 kept the
+ * error is about 2 %.
  */
 #ifndef APM_TXN_DISTINCT_H
 #define APM_TXN_DISTINCT_H
@@ -20,7 +21,7 @@ struct distinct {
 	struct distinct_slot first;
 	uint32_t cap; /* power of two */
 	uint32_t used;
-	uint32_t shift; /* 0 = exact */
+	uint32_t shift;	    /* 0 = exact */
 	uint64_t commonest; /* executions with the commonest hash (of those kept) */
 };
 

@@ -74,7 +74,8 @@ static void waiting_release(struct table_key key, void *value, void *arg)
 		next = w->first->next;
 		s->totals.unattributed++;
 		emit(s, 0, w->first);
-		s->waiting_bytes -= sizeof(*next) + (w->first->kernel_count + w->first->user_count) * sizeof(uint32_t);
+		s->waiting_bytes -=
+			sizeof(*next) + (w->first->kernel_count + w->first->user_count) * sizeof(uint32_t);
 		free(w->first);
 	}
 }
@@ -140,7 +141,8 @@ static struct samples_function *function_of(struct samples *s, struct str name, 
 		module = STR("");
 		hash = 0;
 	}
-	f = table_put(s->functions, (struct table_key){hash, hash_bytes(HASH_SEED, module.ptr, module.len)}, &is_new);
+	f = table_put(s->functions, (struct table_key){hash, hash_bytes(HASH_SEED, module.ptr, module.len)},
+		      &is_new);
 	if (!f || !is_new)
 		return f;
 	text = malloc(name.len + module.len + 2);
@@ -229,7 +231,8 @@ static void emit(struct samples *s, uint64_t fingerprint, const struct waiting_s
 		return;
 	names[n++] = w->comm;
 	for (i = user; i > 0 && n < STACK_MAX; i--)
-		names[n++] = stack_name(table_peek(s->frames, (struct table_key){w->frames[kernel + i - 1], 0}));
+		names[n++] =
+			stack_name(table_peek(s->frames, (struct table_key){w->frames[kernel + i - 1], 0}));
 	for (i = kernel; i > 0 && n < STACK_MAX; i--)
 		names[n++] = stack_name(table_peek(s->frames, (struct table_key){w->frames[i - 1], 0}));
 	s->fn(fingerprint, w->weight_ns, 1, names, n, s->arg);
@@ -367,7 +370,8 @@ static int each_function(struct table_key key, void *value, void *arg)
 	return 0;
 }
 
-void samples_each_function(struct samples *s, void (*fn)(const struct samples_function *f, void *arg), void *arg)
+void samples_each_function(struct samples *s, void (*fn)(const struct samples_function *f, void *arg),
+			   void *arg)
 {
 	struct each each = {fn, arg};
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPU samples: joins each with the statement that was running, and counts functions. A sample names a statement by its
- * number and mostly comes before the statement's own event, so it waits, bounded, until that is there.
+ * CPU samples: joins each with the statement that was running, and counts functions. A sample names a
+ * statement by its number and mostly comes before the statement's own event, so it waits, bounded, until that
+ * is there.
  */
 #ifndef APM_TXN_SAMPLES_H
 #define APM_TXN_SAMPLES_H
 
 #include "record.h"
 
-/* frames root first: the process, its functions, then the kernel's with the suffix "_[k]". Strings are valid in the call. */
-typedef void (*samples_stack_fn)(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames,
-				 size_t frame_count, void *arg);
+/* frames root first: the process, its functions, then the kernel's with the suffix "_[k]". Strings are valid
+ * in the call. */
+typedef void (*samples_stack_fn)(uint64_t fingerprint, uint64_t weight_ns, uint64_t count,
+				 const char *const *frames, size_t frame_count, void *arg);
 
 struct samples;
 
@@ -42,7 +44,8 @@ struct samples_function {
 	uint64_t self, total;
 	uint64_t last; /* number of the last sample it was counted in */
 };
-void samples_each_function(struct samples *s, void (*fn)(const struct samples_function *f, void *arg), void *arg);
+void samples_each_function(struct samples *s, void (*fn)(const struct samples_function *f, void *arg),
+			   void *arg);
 
 /* Appends "function (module)" of a call site. Returns 0 when it is not known. */
 int samples_site_name(const struct samples *s, uint32_t tgid, uint64_t address, struct strbuf *out);

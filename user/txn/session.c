@@ -52,11 +52,12 @@ struct held {
 
 struct session {
 	struct session_sink sink;
-	struct table *texts;   /* (tgid, text_id) -> struct text */
-	struct table *names;   /* (tgid and program, connection and name) -> text_id */
-	struct table *errors;  /* stmt_seq -> struct failure */
-	struct table *open;    /* stmt_seq -> struct held */
-	struct table *programs; /* tgid -> how many programs it has run: addresses mean something else in each */
+	struct table *texts;  /* (tgid, text_id) -> struct text */
+	struct table *names;  /* (tgid and program, connection and name) -> text_id */
+	struct table *errors; /* stmt_seq -> struct failure */
+	struct table *open;   /* stmt_seq -> struct held */
+	struct table
+		*programs; /* tgid -> how many programs it has run: addresses mean something else in each */
 	uint64_t next_sweep;
 	int labelled[2];
 	int freeing;
@@ -438,9 +439,9 @@ static int feed_error(struct session *s, const struct record *rec)
 struct ending {
 	struct session *s;
 	uint32_t tgid;
-	uint64_t handle;   /* a statement or a connection; 0 = any */
-	uint64_t before;   /* last row before this */
-	int forget;	   /* no later event can come */
+	uint64_t handle; /* a statement or a connection; 0 = any */
+	uint64_t before; /* last row before this */
+	int forget;	 /* no later event can come */
 	int err;
 };
 
@@ -489,7 +490,7 @@ static int feed_program_end(struct session *s, const struct record *rec)
 }
 
 static int (*const handlers[])(struct session *s, const struct record *rec) = {
-	[APM_EV_STMT] = feed_stmt,   [APM_EV_PREPARE] = feed_prepare,	 [APM_EV_CLOSE] = feed_close,
+	[APM_EV_STMT] = feed_stmt,	  [APM_EV_PREPARE] = feed_prepare,  [APM_EV_CLOSE] = feed_close,
 	[APM_EV_EXEC] = feed_program_end, [APM_EV_EXIT] = feed_program_end, [REC_TEXT] = feed_text,
 	[REC_ERROR] = feed_error,
 };
@@ -518,5 +519,6 @@ int session_finish(struct session *s)
 
 uint64_t session_evicted(const struct session *s)
 {
-	return table_evicted(s->texts) + table_evicted(s->names) + table_evicted(s->errors) + table_evicted(s->open);
+	return table_evicted(s->texts) + table_evicted(s->names) + table_evicted(s->errors) +
+	       table_evicted(s->open);
 }

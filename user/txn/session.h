@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records in, statements out: joins an execution with its text (by text_id, through a prepared statement's name, part by
- * part where one text holds several statements), with its error, and with the later events of the same execution.
+ * Records in, statements out: joins an execution with its text (by text_id, through a prepared statement's
+ * name, part by part where one text holds several statements), with its error, and with the later events of
+ * the same execution.
  *
- * An OPEN statement (first row came, cursor still open) is announced with `opening` set, for those who care about order,
- * and counted once: when its end comes, when event time has passed its last row by the unit gap, or when its handle,
- * connection or process goes. An end that comes after that is an amendment.
+ * An OPEN statement (first row came, cursor still open) is announced with `opening` set, for those who care
+ * about order, and counted once: when its end comes, when event time has passed its last row by the unit gap,
+ * or when its handle, connection or process goes. An end that comes after that is an amendment.
  */
 #ifndef APM_TXN_SESSION_H
 #define APM_TXN_SESSION_H

@@ -26,17 +26,18 @@ enum span_params {
 
 struct statement {
 	uint64_t fingerprint;
-	uint64_t seq;	     /* unique within a trace */
-	uint64_t t_start;    /* CLOCK_MONOTONIC ns, as all times here */
-	uint64_t t_end;	     /* last row or end; wall time is t_end - t_start */
+	uint64_t seq;	      /* unique within a trace */
+	uint64_t t_start;     /* CLOCK_MONOTONIC ns, as all times here */
+	uint64_t t_end;	      /* last row or end; wall time is t_end - t_start */
 	uint64_t duration_ns; /* see "duration" in ARCHITECTURE.md */
 	uint64_t rows;
 	uint64_t param_hash; /* literals and bound parameters together */
 	uint64_t conn;
 	uint64_t handle; /* prepared statement, 0 = none */
 	uint64_t ctx_id;
-	uint64_t call_site; /* address in tgid, 0 = unknown */
-	uint64_t tx_idle_ns; /* filled by units_feed(): the connection sat in a transaction this long before it */
+	uint64_t call_site;  /* address in tgid, 0 = unknown */
+	uint64_t tx_idle_ns; /* filled by units_feed(): the connection sat in a transaction this long before
+				it */
 	uint64_t tx_idle_fingerprint; /* after which statement */
 	uint32_t tgid, tid;
 	uint32_t ctx_kind;

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX	4352 /* bytes kept of one normalised text: --max-sql and room for `...` lists */
-#define TEXT_BYTES_MAX	(12u << 20)
-#define ERRORS_MAX	1024
-#define ERROR_TEXT_MAX	1024
+#define TEXT_MAX       4352 /* bytes kept of one normalised text: --max-sql and room for `...` lists */
+#define TEXT_BYTES_MAX (12u << 20)
+#define ERRORS_MAX     1024
+#define ERROR_TEXT_MAX 1024
 
 struct stats {
 	struct table *queries; /* fingerprint -> struct stats_query */
@@ -123,8 +123,8 @@ static int purge_one(struct table_key key, void *value, void *arg)
 }
 
 /*
- * Of the half that was used longest ago, all that took no more than twice the average go: at least half of them, so a
- * quarter of the table becomes free, and what costs much stays.
+ * Of the half that was used longest ago, all that took no more than twice the average go: at least half of
+ * them, so a quarter of the table becomes free, and what costs much stays.
  */
 static void purge(struct stats *st)
 {
@@ -237,8 +237,7 @@ static void slow_insert(struct stats *st, const struct statement *stmt)
 {
 	size_t at = st->slow_count;
 
-	if (st->max_slow == 0 ||
-	    (at == st->max_slow && st->slow[at - 1].duration_ns >= stmt->duration_ns))
+	if (st->max_slow == 0 || (at == st->max_slow && st->slow[at - 1].duration_ns >= stmt->duration_ns))
 		return;
 	if (at == st->max_slow)
 		at--;
@@ -331,13 +330,15 @@ int stats_amend(struct stats *st, const struct statement *was, const struct stat
 	return stats_add(st, now, slow_ns);
 }
 
-uint64_t stats_error(struct stats *st, const struct statement *stmt, uint64_t ts, const struct rec_error *error)
+uint64_t stats_error(struct stats *st, const struct statement *stmt, uint64_t ts,
+		     const struct rec_error *error)
 {
 	uint64_t code = hash_bytes(HASH_SEED, error->code.ptr, error->code.len);
 	int is_new;
 	struct stats_error *e = table_put(
 		st->errors,
-		(struct table_key){stmt->fingerprint, hash_mix(code, ((uint64_t)stmt->system << 32) ^ (uint32_t)error->number)},
+		(struct table_key){stmt->fingerprint,
+				   hash_mix(code, ((uint64_t)stmt->system << 32) ^ (uint32_t)error->number)},
 		&is_new);
 	size_t len = error->code.len < sizeof(e->code) - 1 ? error->code.len : sizeof(e->code) - 1;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What was executed, counted: per fingerprint, per error and in total. Bounded: when there are too many fingerprints the old
- * and cheap ones are merged into the row "[other]" and counted as evicted.
+ * What was executed, counted: per fingerprint, per error and in total. Bounded: when there are too many
+ * fingerprints the old and cheap ones are merged into the row "[other]" and counted as evicted.
  */
 #ifndef APM_TXN_STATS_H
 #define APM_TXN_STATS_H
@@ -78,7 +78,8 @@ int stats_add(struct stats *st, const struct statement *stmt, uint64_t slow_ns);
 /* `now` is what `was` (counted before, same seq) has become. */
 int stats_amend(struct stats *st, const struct statement *was, const struct statement *now, uint64_t slow_ns);
 /* Counts the error of a statement at ts. Returns how often it has failed so, 0 = out of memory. */
-uint64_t stats_error(struct stats *st, const struct statement *stmt, uint64_t ts, const struct rec_error *error);
+uint64_t stats_error(struct stats *st, const struct statement *stmt, uint64_t ts,
+		     const struct rec_error *error);
 void stats_sample(struct stats *st, uint64_t fingerprint, uint64_t samples);
 
 const struct stats_totals *stats_totals(const struct stats *st);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_MIN   16
+#define INDEX_MIN    16
 #define REPEATS_KEEP 64
 
 const char *unit_kind_name(enum unit_kind kind)
@@ -95,7 +95,8 @@ static int executed_at_least(const struct repeat *r, uint64_t limit)
 	return r->count >= limit;
 }
 
-/* Too many fingerprints: those not executed in the later half of the unit go; if that is not enough, all go. */
+/* Too many fingerprints: those not executed in the later half of the unit go; if that is not enough, all go.
+ */
 static void make_room(struct unit *unit)
 {
 	size_t before = unit->repeat_count;
@@ -141,8 +142,8 @@ const struct repeat *unit_repeat(const struct unit *unit, uint64_t fingerprint)
 /* ---- groups and bursts ---- */
 
 /*
- * One statement more for every four rows is still taken for a loop over them: the same statement is often executed once
- * elsewhere in the unit, too.
+ * One statement more for every four rows is still taken for a loop over them: the same statement is often
+ * executed once elsewhere in the unit, too.
  */
 static void end_group(struct repeat_link *l, int is_tx, uint32_t threshold)
 {
@@ -176,7 +177,8 @@ static void count_group(struct repeat_link *l, const struct unit_parent *p, int 
 	l->group++;
 }
 
-static void count_groups(struct unit *unit, struct repeat *r, const struct statement *stmt, uint32_t threshold)
+static void count_groups(struct unit *unit, struct repeat *r, const struct statement *stmt,
+			 uint32_t threshold)
 {
 	int i;
 
@@ -226,7 +228,8 @@ static void note_parent(struct unit *unit, const struct statement *stmt, uint32_
 {
 	struct unit_parent *p;
 
-	if (stmt->stmt_class != SQL_CLASS_QUERY || (stmt->kind != SQL_KIND_READ && stmt->kind != SQL_KIND_OTHER))
+	if (stmt->stmt_class != SQL_CLASS_QUERY ||
+	    (stmt->kind != SQL_KIND_READ && stmt->kind != SQL_KIND_OTHER))
 		return;
 	p = parent_slot(unit, stmt->fingerprint);
 	if (p->fingerprint == stmt->fingerprint && p->seq == stmt->seq) {
@@ -408,7 +411,8 @@ void unit_end(struct unit *unit, uint32_t threshold)
 		}
 	}
 	if (unit->first)
-		unit->shape = hash_mix(hash_bytes(HASH_SEED + unit->kind, unit->comm, strlen(unit->comm)), unit->first);
+		unit->shape = hash_mix(hash_bytes(HASH_SEED + unit->kind, unit->comm, strlen(unit->comm)),
+				       unit->first);
 }
 
 void unit_trim(struct unit *unit, uint32_t threshold)

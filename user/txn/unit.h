@@ -22,9 +22,10 @@ const char *unit_kind_name(enum unit_kind kind);
 #define UNIT_LINK_TX 0
 
 /*
- * How the executions of one fingerprint followed those of a possible parent. A group is what ran between two executions
- * of the parent. `good` groups have at least `threshold` executions and no more than the parent returned rows, as a loop
- * over these rows has; `bad` ones do not. For the transaction: between BEGIN and COMMIT, and there are no bad ones.
+ * How the executions of one fingerprint followed those of a possible parent. A group is what ran between two
+ * executions of the parent. `good` groups have at least `threshold` executions and no more than the parent
+ * returned rows, as a loop over these rows has; `bad` ones do not. For the transaction: between BEGIN and
+ * COMMIT, and there are no bad ones.
  */
 struct repeat_link {
 	uint64_t parent;
@@ -41,8 +42,8 @@ struct repeat {
 	uint64_t total_ns, max_ns;
 	uint64_t first_start, last_end;
 	uint64_t first_position, last_position; /* in the unit's statements that are not control */
-	uint64_t unknown, partial;		/* executions whose parameters could not be read, or only in part */
-	uint64_t gaps;				/* idle gaps longer than the unit gap between repeats */
+	uint64_t unknown, partial; /* executions whose parameters could not be read, or only in part */
+	uint64_t gaps;		   /* idle gaps longer than the unit gap between repeats */
 	uint64_t last_gap;
 	uint64_t call_site; /* of the first; 0 = unknown or several */
 	uint32_t tgid;
@@ -71,19 +72,20 @@ struct unit_parent {
 struct unit {
 	enum unit_kind kind;
 	uint32_t tgid;
-	char comm[16]; /* of the process; may be empty */
+	char comm[16];	/* of the process; may be empty */
 	uint64_t shape; /* units with equal shapes do the same; 0 = nothing but control statements */
 	uint64_t first; /* fingerprint of the first statement that is not control */
 	uint64_t start, end;
 	uint64_t statements, control, errors, db_ns, transactions;
-	uint64_t gaps;	    /* idle gaps longer than the unit gap */
-	int cut;	    /* ended by the end of the trace */
-	int inner;	    /* part of a process that is counted as the unit: not to be counted itself */
-	int concurrent;	    /* of a process: statements of several threads, so no order */
+	uint64_t gaps;	     /* idle gaps longer than the unit gap */
+	int cut;	     /* ended by the end of the trace */
+	int inner;	     /* part of a process that is counted as the unit: not to be counted itself */
+	int concurrent;	     /* of a process: statements of several threads, so no order */
 	size_t repeat_count; /* repeats in order of first appearance */
 	struct repeat *repeat;
 	uint64_t repeats_dropped; /* the table was full */
-	/* The last `span_max` statements; the oldest is at span[span_total % span_max] when there were more. */
+	/* The last `span_max` statements; the oldest is at span[span_total % span_max] when there were more.
+	 */
 	struct unit_span *span;
 	size_t span_max;
 	uint64_t span_total;
@@ -99,8 +101,8 @@ struct unit {
 /* What bounds a unit. */
 struct unit_limits {
 	uint64_t gap_ns;
-	uint32_t threshold;   /* of N+1 */
-	size_t span_max;      /* statements kept in order; 0 = none */
+	uint32_t threshold; /* of N+1 */
+	size_t span_max;    /* statements kept in order; 0 = none */
 	size_t repeats_max;
 	uint32_t distinct_max; /* parameter hashes kept per repeat */
 };

@@ -8,15 +8,16 @@
 #include <string.h>
 
 #define PROCESS_SHORT_NS (60 * 1000000000ULL) /* a process shorter than this is one unit */
-#define LINGER_NS	 (5 * 1000000000ULL)  /* an idle run is closed by time only after this: a long statement may follow */
-#define RUNS_MAX	 4096
-#define PROCESSES_MAX	 16384
-#define CONNS_MAX	 16384
-#define HELD_MAX	 512 /* ended runs kept per process until it is known whether the process is the unit */
-#define REPEATS_MAX	 1024
-#define REPEATS_TOTAL	 24576 /* in all open units */
-#define SPARE_MAX	 64
-#define MOVED_MIN	 8
+#define LINGER_NS \
+	(5 * 1000000000ULL) /* an idle run is closed by time only after this: a long statement may follow */
+#define RUNS_MAX      4096
+#define PROCESSES_MAX 16384
+#define CONNS_MAX     16384
+#define HELD_MAX      512 /* ended runs kept per process until it is known whether the process is the unit */
+#define REPEATS_MAX   1024
+#define REPEATS_TOTAL 24576 /* in all open units */
+#define SPARE_MAX     64
+#define MOVED_MIN     8
 
 struct run {
 	struct unit *unit;
@@ -25,9 +26,9 @@ struct run {
 struct process {
 	uint64_t start;
 	char comm[16];
-	int whole;	      /* seen from its start and still shorter than a minute */
-	struct unit *unit;    /* of a whole one */
-	struct unit *held;    /* its ended runs */
+	int whole;	   /* seen from its start and still shorter than a minute */
+	struct unit *unit; /* of a whole one */
+	struct unit *held; /* its ended runs */
 	size_t held_count;
 };
 
@@ -176,8 +177,8 @@ static struct process *process_of(struct units *u, uint32_t tgid)
 }
 
 /*
- * The process is no unit, or one whose statements have no order: its runs are judged by themselves. `inner`: they are
- * not counted as units.
+ * The process is no unit, or one whose statements have no order: its runs are judged by themselves. `inner`:
+ * they are not counted as units.
  */
 static int release_held(struct units *u, struct process *p, int inner)
 {
@@ -234,7 +235,7 @@ static int end_run(struct units *u, struct unit *unit)
 
 struct ending {
 	struct units *u;
-	uint32_t tgid;	    /* 0 = all */
+	uint32_t tgid;	     /* 0 = all */
 	uint64_t idle_since; /* last statement ended before this */
 	int cut;
 	size_t most; /* runs to end */
@@ -347,8 +348,8 @@ static int add_to_process(struct units *u, const struct statement *stmt)
 
 static struct conn *note_conn(struct units *u, struct statement *stmt)
 {
-	struct conn *c = table_put(u->conns, (struct table_key){(uint64_t)stmt->conn_gen << 32 | stmt->tgid, stmt->conn},
-				   NULL);
+	struct conn *c = table_put(
+		u->conns, (struct table_key){(uint64_t)stmt->conn_gen << 32 | stmt->tgid, stmt->conn}, NULL);
 	int soon;
 
 	if (!c)
@@ -471,7 +472,8 @@ int units_time(struct units *u, uint64_t now_ns)
 	if (now_ns < u->next_sweep || now_ns < LINGER_NS + u->opt.gap_ns)
 		return 0;
 	u->next_sweep = now_ns + LINGER_NS / 10;
-	err = end_runs(u, (struct ending){.idle_since = now_ns - LINGER_NS - u->opt.gap_ns, .most = SIZE_MAX});
+	err = end_runs(u,
+		       (struct ending){.idle_since = now_ns - LINGER_NS - u->opt.gap_ns, .most = SIZE_MAX});
 	if (err)
 		return err;
 	table_visit(u->processes, age_process, &a);

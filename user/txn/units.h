@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Units of work: which statements belong together. A unit is one of
- *  - a whole process, seen from its start (fork or exec) to its exit and shorter than a minute, whose statements all came
- *    from one thread;
+ *  - a whole process, seen from its start (fork or exec) to its exit and shorter than a minute, whose
+ * statements all came from one thread;
  *  - a run of statements of one context (thread) between idle gaps;
- *  - a run of statements of one connection, when the connection moves between threads in the middle of its work: three
- *    quarters of at least MOVED_MIN statements in close succession ran on another thread than the one before (an executor
- *    that gives each statement to any of its threads);
+ *  - a run of statements of one connection, when the connection moves between threads in the middle of its
+ * work: three quarters of at least MOVED_MIN statements in close succession ran on another thread than the
+ * one before (an executor that gives each statement to any of its threads);
  *  - given: everything that is fed (a scenario, a user-named span).
  *
- * A unit keeps one struct repeat per fingerprint, bounded, with what the detectors need: exact counts and times, the
- * number of different parameters, and evidence that the repeats belong together (struct repeat_link, bursts).
+ * A unit keeps one struct repeat per fingerprint, bounded, with what the detectors need: exact counts and
+ * times, the number of different parameters, and evidence that the repeats belong together (struct
+ * repeat_link, bursts).
  */
 #ifndef APM_TXN_UNITS_H
 #define APM_TXN_UNITS_H
@@ -31,11 +32,12 @@ typedef int (*unit_fn)(const struct unit *unit, void *arg);
 struct units;
 
 struct units *units_new(const struct units_options *opt, unit_fn fn, void *arg); /* NULL with errno */
-void units_free(struct units *u);						  /* accepts NULL */
+void units_free(struct units *u);						 /* accepts NULL */
 
 /*
- * Adds a statement (in order of start as far as possible) and fills its in_tx, tx_idle_ns and tx_idle_fingerprint. A
- * statement with `opening` set is only remembered as a possible parent. 0, -ENOMEM or what fn returned.
+ * Adds a statement (in order of start as far as possible) and fills its in_tx, tx_idle_ns and
+ * tx_idle_fingerprint. A statement with `opening` set is only remembered as a possible parent. 0, -ENOMEM or
+ * what fn returned.
  */
 int units_feed(struct units *u, struct statement *stmt);
 

@@ -1,0 +1,726 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From what was collected to the report. Strings that live as long as the analysis are pointed at, others are
+ * owned. */
+#include "analysis_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_MIN 100 /* rows kept in a list at least: JSON has more than a terminal shows */
+
+/* ---- memory ---- */
+
+static void *own(struct analysis *a, void *memory)
+{
+	void **grown;
+
+	if (!memory)
+		goto failed;
+	if (a->owned_count == a->owned_cap) {
+		size_t cap = a->owned_cap ? a->owned_cap * 2 : 64;
+
+		grown = realloc(a->owned, cap * sizeof(*grown));
+		if (!grown)
+			goto failed;
+		a->owned = grown;
+		a->owned_cap = cap;
+	}
+	a->owned[a->owned_count++] = memory;
+	return memory;
+failed:
+	free(memory);
+	a->err = -ENOMEM;
+	return NULL;
+}
+
+/* The text of a strbuf, NULL when it is empty. Empties it. */
+static const char *own_text(struct analysis *a, struct strbuf *buf)
+{
+	char *text = buf->ptr;
+
+	if (buf->failed)
+		a->err = -ENOMEM;
+	if (buf->failed || buf->len == 0) {
+		strbuf_free(buf);
+		return NULL;
+	}
+	*buf = (struct strbuf){0};
+	return own(a, text);
+}
+
+static size_t list_max(const struct analysis *a)
+{
+	return a->opt.top > LIST_MIN ? a->opt.top : LIST_MIN;
+}
+
+/* A growing array of pointers to what will be sorted. */
+struct sorted {
+	struct analysis *a;
+	const void **item;
+	size_t count, cap;
+};
+
+static void sorted_add(struct sorted *s, const void *item)
+{
+	if (s->count == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 256;
+		const void **grown = realloc(s->item, cap * sizeof(*grown));
+
+		if (!grown) {
+			s->a->err = -ENOMEM;
+			return;
+		}
+		s->item = grown;
+		s->cap = cap;
+	}
+	s->item[s->count++] = item;
+}
+
+static size_t sorted_take(struct sorted *s, int (*compare)(const void *, const void *))
+{
+	if (s->count)
+		qsort(s->item, s->count, sizeof(*s->item), compare);
+	return s->count < list_max(s->a) ? s->count : list_max(s->a);
+}
+
+/* Bigger first; then by `tie`, so that a replay gives the same order. */
+static int descending(uint64_t a, uint64_t b, uint64_t tie_a, uint64_t tie_b)
+{
+	if (a != b)
+		return a < b ? 1 : -1;
+	return tie_a < tie_b ? -1 : tie_a > tie_b;
+}
+
+/* ---- common words ---- */
+
+static const char *system_name(uint8_t system)
+{
+	static const char *const names[] = {
+		[APM_SYSTEM_UNKNOWN] = "other_sql", [APM_SYSTEM_POSTGRESQL] = "postgresql",
+		[APM_SYSTEM_SQLITE] = "sqlite",	    [APM_SYSTEM_MYSQL] = "mysql",
+		[APM_SYSTEM_REDIS] = "redis",
+	};
+
+	return system < sizeof(names) / sizeof(names[0]) ? names[system] : names[0];
+}
+
+static uint64_t realtime(const struct analysis *a, uint64_t mono_ns)
+{
+	return a->meta.realtime_ns + (mono_ns - a->meta.mono_ns);
+}
+
+static const char *const *split(struct analysis *a, const char *lines)
+{
+	size_t count = 0, len = strlen(lines), i;
+	const char **list;
+	char *text, *at;
+
+	for (i = 0; i < len; i++)
+		count += lines[i] == '\n';
+	list = own(a, calloc(count + 2, sizeof(*list)));
+	text = own(a, strdup(lines));
+	if (!list || !text)
+		return NULL;
+	for (i = 0, at = text; len && at; i++) {
+		list[i] = at;
+		at = strchr(at, '\n');
+		if (at)
+			*at++ = '\0';
+	}
+	return list;
+}
+
+static const char *query_text(const struct analysis *a, uint64_t fingerprint)
+{
+	const struct stats_query *q = fingerprint ? stats_find(a->stats, fingerprint) : NULL;
+
+	return q ? q->normalized : NULL;
+}
+
+/* ---- findings ---- */
+
+void analysis_words_free(struct analysis_words *words)
+{
+	strbuf_free(&words->title);
+	strbuf_free(&words->evidence);
+	strbuf_free(&words->advice);
+	strbuf_free(&words->site);
+	strbuf_free(&words->unit);
+}
+
+static const char *text_or_null(const struct strbuf *buf)
+{
+	return buf->len ? buf->ptr : NULL;
+}
+
+int analysis_words(const struct analysis *a, const struct finding *f, struct analysis_words *words,
+		   struct report_finding *out)
+{
+	*words = (struct analysis_words){0};
+	f->detector->describe(a->detect, f, &words->title, &words->evidence, &words->advice);
+	if (f->call_site)
+		samples_site_name(a->samples, f->tgid, f->call_site, &words->site);
+	if (f->unit_first) {
+		strbuf_addf(&words->unit, "%s ", unit_kind_name(f->unit_kind));
+		if (f->comm[0])
+			strbuf_addf(&words->unit, "of %s ", f->comm);
+		strbuf_adds(&words->unit, "that begins with ");
+		detect_add_name(a->detect, &words->unit, f->unit_first);
+	}
+	*out = (struct report_finding){
+		.detector = f->detector->name,
+		.severity = f->detector->severity(f),
+		.confidence = f->confidence,
+		.fingerprint = f->fingerprint,
+		.query = query_text(a, f->fingerprint),
+		.unit = text_or_null(&words->unit),
+		.title = text_or_null(&words->title),
+		.evidence = text_or_null(&words->evidence),
+		.recommendation = text_or_null(&words->advice),
+		.call_site = text_or_null(&words->site),
+		.total_ns = f->total_ns,
+		.saved_ns = f->saved_ns,
+		.count = f->count,
+	};
+	return words->title.failed || words->evidence.failed || words->advice.failed || words->site.failed ||
+			       words->unit.failed
+		       ? -ENOMEM
+		       : 0;
+}
+
+static void own_finding(struct analysis *a, const struct finding *f, struct report_finding *out)
+{
+	struct analysis_words words;
+
+	if (analysis_words(a, f, &words, out))
+		a->err = -ENOMEM;
+	out->title = own_text(a, &words.title);
+	out->evidence = own_text(a, &words.evidence);
+	out->recommendation = own_text(a, &words.advice);
+	out->call_site = own_text(a, &words.site);
+	out->unit = own_text(a, &words.unit);
+}
+
+static int worthwhile_first(const void *x, const void *y)
+{
+	const struct finding *a = *(const struct finding *const *)x, *b = *(const struct finding *const *)y;
+	int by_severity = (int)b->detector->severity(b) - (int)a->detector->severity(a);
+
+	if (a->saved_ns == b->saved_ns && by_severity)
+		return by_severity;
+	return descending(a->saved_ns, b->saved_ns, a->fingerprint, b->fingerprint);
+}
+
+static void add_finding(const struct finding *f, void *arg)
+{
+	sorted_add(arg, f);
+}
+
+static const char *const *examples_of(struct analysis *a, uint64_t fingerprint)
+{
+	const struct stats_query *q = stats_find(a->stats, fingerprint);
+	const char **list = own(a, calloc(STATS_EXAMPLES + 1, sizeof(*list)));
+	size_t n = 0, i;
+
+	if (!list || !q)
+		return list;
+	for (i = 0; i < STATS_EXAMPLES; i++) {
+		if (q->example[i])
+			list[n++] = q->example[i];
+	}
+	if (n == 0)
+		list[0] = q->normalized;
+	return list;
+}
+
+static void fill_n_plus_one(struct analysis *a, const struct finding *f, const struct report_finding *said,
+			    struct report_n_plus_one *out)
+{
+	*out = (struct report_n_plus_one){
+		.fingerprint = f->fingerprint,
+		.query = said->query,
+		.count = f->count,
+		.units = f->units,
+		.distinct_parameters = f->worst_distinct,
+		.total_ns = f->total_ns,
+		.share = f->units_db_ns ? (double)f->total_ns / (double)f->units_db_ns : 0,
+		.parent_fingerprint = f->parent,
+		.parent_query = query_text(a, f->parent),
+		.call_site = said->call_site,
+		.examples = examples_of(a, f->fingerprint),
+		.recommendation = said->recommendation,
+		.severity = said->severity,
+		.confidence = f->confidence,
+	};
+}
+
+static void fill_findings(struct analysis *a)
+{
+	struct sorted s = {.a = a};
+	struct report *r = &a->report;
+	size_t n, i;
+
+	detect_each(a->detect, add_finding, &s);
+	n = sorted_take(&s, worthwhile_first);
+	r->findings.item = own(a, calloc(n + 1, sizeof(*r->findings.item)));
+	r->n_plus_one.item = own(a, calloc(n + 1, sizeof(*r->n_plus_one.item)));
+	for (i = 0; i < n && r->findings.item && r->n_plus_one.item; i++) {
+		const struct finding *f = s.item[i];
+		struct report_finding *out = &r->findings.item[r->findings.count++];
+
+		own_finding(a, f, out);
+		if (strcmp(f->detector->name, "n_plus_one") == 0)
+			fill_n_plus_one(a, f, out, &r->n_plus_one.item[r->n_plus_one.count++]);
+	}
+	free(s.item);
+}
+
+/* ---- queries ---- */
+
+static int costly_first(const void *x, const void *y)
+{
+	const struct stats_query *a = *(const struct stats_query *const *)x;
+	const struct stats_query *b = *(const struct stats_query *const *)y;
+
+	return descending(a->durations.sum, b->durations.sum, a->fingerprint, b->fingerprint);
+}
+
+static void add_query(const struct stats_query *q, void *arg)
+{
+	if (q->calls)
+		sorted_add(arg, q);
+}
+
+static void fill_query(struct analysis *a, const struct stats_query *q, struct report_query *out)
+{
+	uint64_t db_ns = stats_totals(a->stats)->db_ns;
+
+	*out = (struct report_query){
+		.fingerprint = q->fingerprint,
+		.query = q->normalized,
+		.example = q->example[0],
+		.summary = q->summary,
+		.system = system_name(q->system),
+		.operation = q->operation,
+		.collections = split(a, q->collections),
+		.stmt_class = q->stmt_class == SQL_CLASS_CONTROL ? "control" : "query",
+		.calls = q->calls,
+		.errors = q->errors,
+		.rows = q->rows,
+		.total_ns = q->durations.sum,
+		.min_ns = q->durations.min,
+		.p50_ns = hist_percentile(&q->durations, 0.50),
+		.p95_ns = hist_percentile(&q->durations, 0.95),
+		.p99_ns = hist_percentile(&q->durations, 0.99),
+		.max_ns = q->durations.max,
+		.elapsed_ns = q->elapsed_ns,
+		.max_rows = q->max_rows,
+		.cpu_samples = q->cpu_samples,
+		.share = db_ns ? (double)q->durations.sum / (double)db_ns : 0,
+		.running = q->running,
+	};
+}
+
+static void fill_queries(struct analysis *a)
+{
+	struct sorted s = {.a = a};
+	struct report *r = &a->report;
+	size_t n, i;
+
+	stats_each_query(a->stats, add_query, &s);
+	n = sorted_take(&s, costly_first);
+	r->queries.item = own(a, calloc(n + 1, sizeof(*r->queries.item)));
+	for (i = 0; i < n && r->queries.item; i++)
+		fill_query(a, s.item[i], &r->queries.item[r->queries.count++]);
+	free(s.item);
+}
+
+static enum sql_dialect dialect_of(uint8_t system)
+{
+	return sql_dialect_from(str_from(system_name(system)));
+}
+
+static void fill_slow(struct analysis *a)
+{
+	struct report *r = &a->report;
+	size_t n, i;
+	const struct stats_slow *slow = stats_slowest(a->stats, &n);
+
+	r->slow.item = own(a, calloc(n + 1, sizeof(*r->slow.item)));
+	for (i = 0; i < n && r->slow.item; i++) {
+		const struct stats_query *q = stats_find(a->stats, slow[i].fingerprint);
+		struct strbuf advice = {0};
+
+		if (q) {
+			struct sql_advice_input in = {.normalized = str_from(q->normalized),
+						      .dialect = dialect_of(q->system),
+						      .calls = q->calls,
+						      .rows = slow[i].rows,
+						      .duration_ns = slow[i].duration_ns};
+
+			sql_advise(&in, &advice);
+		}
+		r->slow.item[r->slow.count++] = (struct report_slow){
+			.fingerprint = slow[i].fingerprint,
+			.query = q ? q->normalized : "[other]",
+			.duration_ns = slow[i].duration_ns,
+			.ts_realtime_ns = realtime(a, slow[i].t_start),
+			.rows = slow[i].rows,
+			.operation = q ? q->operation : "",
+			.collections = split(a, q ? q->collections : ""),
+			.recommendation = own_text(a, &advice),
+			.tgid = slow[i].tgid,
+			.tid = slow[i].tid,
+			.running = slow[i].running,
+		};
+	}
+}
+
+/* ---- the other lists ---- */
+
+static int frequent_error_first(const void *x, const void *y)
+{
+	const struct stats_error *a = *(const struct stats_error *const *)x;
+	const struct stats_error *b = *(const struct stats_error *const *)y;
+
+	return descending(a->count, b->count, a->fingerprint, b->fingerprint);
+}
+
+static void add_error(const struct stats_error *e, void *arg)
+{
+	sorted_add(arg, e);
+}
+
+static void fill_errors(struct analysis *a)
+{
+	struct sorted s = {.a = a};
+	struct report *r = &a->report;
+	size_t n, i;
+
+	stats_each_error(a->stats, add_error, &s);
+	n = sorted_take(&s, frequent_error_first);
+	r->error_groups.item = own(a, calloc(n + 1, sizeof(*r->error_groups.item)));
+	for (i = 0; i < n && r->error_groups.item; i++) {
+		const struct stats_error *e = s.item[i];
+
+		r->error_groups.item[r->error_groups.count++] = (struct report_error){
+			.system = system_name(e->system),
+			.code = e->code,
+			.message = e->message ? e->message : "",
+			.count = e->count,
+			.fingerprint = e->fingerprint,
+			.query = query_text(a, e->fingerprint),
+			.first_realtime_ns = realtime(a, e->first_ns),
+			.last_realtime_ns = realtime(a, e->last_ns),
+		};
+	}
+	free(s.item);
+}
+
+static int add_item(struct table_key key, void *value, void *arg)
+{
+	sorted_add(arg, value);
+	return 0;
+}
+
+static int long_shape_first(const void *x, const void *y)
+{
+	const struct shape *a = *(const struct shape *const *)x, *b = *(const struct shape *const *)y;
+
+	return descending(a->durations.sum, b->durations.sum, a->first, b->first);
+}
+
+static void fill_shapes(struct analysis *a)
+{
+	struct sorted s = {.a = a};
+	struct report *r = &a->report;
+	size_t n, i;
+
+	table_visit(a->shapes, add_item, &s);
+	n = sorted_take(&s, long_shape_first);
+	r->unit_shapes.item = own(a, calloc(n + 1, sizeof(*r->unit_shapes.item)));
+	for (i = 0; i < n && r->unit_shapes.item; i++) {
+		const struct shape *sh = s.item[i];
+		struct strbuf name = {0};
+
+		detect_add_name(a->detect, &name, sh->first);
+		r->unit_shapes.item[r->unit_shapes.count++] = (struct report_unit){
+			.kind = unit_kind_name(sh->kind),
+			.shape = own_text(a, &name),
+			.process = sh->comm,
+			.count = sh->count,
+			.statements = sh->statements,
+			.errors = sh->errors,
+			.total_ns = sh->durations.sum,
+			.db_ns = sh->db_ns,
+			.p50_ns = hist_percentile(&sh->durations, 0.50),
+			.p95_ns = hist_percentile(&sh->durations, 0.95),
+			.max_ns = sh->durations.max,
+			.statements_per_unit = (double)sh->statements / (double)sh->count,
+			.confidence = sh->kind == UNIT_PROCESS || sh->kind == UNIT_GIVEN ? CONFIDENCE_EXACT
+											 : CONFIDENCE_LIKELY,
+		};
+	}
+	free(s.item);
+}
+
+static int hot_first(const void *x, const void *y)
+{
+	const struct samples_function *a = *(const struct samples_function *const *)x;
+	const struct samples_function *b = *(const struct samples_function *const *)y;
+
+	if (a->self != b->self)
+		return a->self < b->self ? 1 : -1;
+	return a->total != b->total ? (a->total < b->total ? 1 : -1) : strcmp(a->name, b->name);
+}
+
+static void add_function(const struct samples_function *f, void *arg)
+{
+	if (f->total)
+		sorted_add(arg, f);
+}
+
+static void fill_profile(struct analysis *a)
+{
+	struct sorted s = {.a = a};
+	struct samples_totals totals;
+	struct report *r = &a->report;
+	size_t n, i;
+
+	samples_totals(a->samples, &totals);
+	r->samples = totals.samples;
+	r->samples_attributed = totals.attributed;
+	r->samples_unattributed = totals.unattributed;
+	r->samples_complete = totals.complete;
+	r->sample_freq = a->meta.sample_freq;
+	samples_each_function(a->samples, add_function, &s);
+	n = sorted_take(&s, hot_first);
+	r->functions.item = own(a, calloc(n + 1, sizeof(*r->functions.item)));
+	for (i = 0; i < n && r->functions.item; i++) {
+		const struct samples_function *f = s.item[i];
+
+		r->functions.item[r->functions.count++] =
+			(struct report_function){.name = f->name,
+						 .module = f->module,
+						 .self = f->self,
+						 .total = f->total,
+						 .share = (double)f->self / (double)totals.samples};
+	}
+	free(s.item);
+}
+
+static int by_kind(const void *x, const void *y)
+{
+	const struct coverage *a = *(const struct coverage *const *)x,
+			      *b = *(const struct coverage *const *)y;
+
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	if (a->tgid != b->tgid)
+		return a->tgid < b->tgid ? -1 : 1;
+	return strcmp(a->subject, b->subject);
+}
+
+static void fill_coverage(struct analysis *a)
+{
+	static const char *const kinds[] = {
+		[REC_COVERED_PROCESS] = "process",
+		[REC_COVERED_LIBRARY] = "library",
+		[REC_NOT_COVERED] = "missing",
+		[REC_KERNEL_LACKS] = "kernel",
+	};
+	struct sorted s = {.a = a};
+	struct report *r = &a->report;
+	size_t n, i;
+
+	table_visit(a->coverage, add_item, &s);
+	n = sorted_take(&s, by_kind);
+	r->coverage.item = own(a, calloc(n + 1, sizeof(*r->coverage.item)));
+	for (i = 0; i < n && r->coverage.item; i++) {
+		const struct coverage *c = s.item[i];
+
+		r->coverage.item[r->coverage.count++] = (struct report_coverage){
+			.kind = c->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[c->kind] : "missing",
+			.tgid = c->tgid,
+			.subject = c->subject,
+			.text = c->text};
+	}
+	free(s.item);
+}
+
+static int busy_library_first(const void *x, const void *y)
+{
+	const struct library *a = *(const struct library *const *)x, *b = *(const struct library *const *)y;
+
+	if (a->statements != b->statements)
+		return a->statements < b->statements ? 1 : -1;
+	return strcmp(a->path ? a->path : "", b->path ? b->path : "");
+}
+
+static void fill_libraries(struct analysis *a)
+{
+	struct sorted s = {.a = a};
+	struct report *r = &a->report;
+	size_t n, i;
+
+	table_visit(a->libraries, add_item, &s);
+	n = sorted_take(&s, busy_library_first);
+	r->libraries.item = own(a, calloc(n + 1, sizeof(*r->libraries.item)));
+	for (i = 0; i < n && r->libraries.item; i++) {
+		const struct library *l = s.item[i];
+
+		if (l->name)
+			r->libraries.item[r->libraries.count++] =
+				(struct report_library){.name = l->name,
+							.version = l->version,
+							.path = l->path,
+							.build_id = l->build_id,
+							.statements = l->statements};
+	}
+	free(s.item);
+}
+
+/* ---- totals ---- */
+
+static void fill_bottleneck(struct analysis *a)
+{
+	struct report *r = &a->report;
+	struct samples_totals samples;
+	struct strbuf evidence = {0};
+	struct report_bottleneck *b;
+	double db = (double)r->db_ns, cpu, share;
+
+	samples_totals(a->samples, &samples);
+	cpu = samples.samples ? (double)samples.weight_ns * (double)(samples.samples - samples.attributed) /
+					(double)samples.samples
+			      : 0;
+	if (db + cpu <= 0 || r->duration_ns == 0)
+		return;
+	share = samples.samples ? db / (db + cpu) : db / (double)r->duration_ns;
+	share = share > 1 ? 1 : share;
+	b = own(a, calloc(2, sizeof(*b)));
+	if (!b)
+		return;
+	detect_add_ms(&evidence, r->db_ns);
+	strbuf_adds(&evidence, " in database calls");
+	if (samples.samples) {
+		strbuf_adds(&evidence, ", ");
+		detect_add_ms(&evidence, (uint64_t)cpu);
+		strbuf_adds(&evidence, " of CPU time outside them");
+	}
+	strbuf_adds(&evidence, ", in a window of ");
+	detect_add_ms(&evidence, r->duration_ns);
+	strbuf_adds(&evidence, ".");
+	if (cpu > db) {
+		share = 1 - share;
+		*b = (struct report_bottleneck){.kind = "cpu",
+						.recommendation = "Start with the hot functions."};
+	} else {
+		*b = (struct report_bottleneck){
+			.kind = "database",
+			.recommendation = "Start with the findings and the queries by total time."};
+	}
+	b->impact = share >= 0.5 ? "high" : share >= 0.2 ? "medium" : "low";
+	b->share = share;
+	b->evidence = own_text(a, &evidence);
+	r->bottlenecks.item = b;
+	r->bottlenecks.count = 1;
+}
+
+static void fill_losses(struct analysis *a)
+{
+	struct report *r = &a->report;
+	struct units_totals units;
+	struct samples_totals samples;
+	uint32_t i;
+
+	units_totals(a->units, &units);
+	samples_totals(a->samples, &samples);
+	for (i = 0; i < a->loss.count && i < APM_CNT_MAX; i++)
+		r->losses[i] = a->loss.values[i];
+	r->losses[APM_CNT_UNATTRIBUTED] += samples.unattributed;
+	r->losses[APM_CNT_EVICTED] += stats_evicted(a->stats) + session_evicted(a->session) + units.evicted +
+				      samples.evicted + detect_evicted(a->detect) + table_evicted(a->shapes) +
+				      table_evicted(a->coverage) + table_evicted(a->libraries);
+	if (r->losses[APM_CNT_TEXT_UNKNOWN] < a->text_unknown)
+		r->losses[APM_CNT_TEXT_UNKNOWN] = a->text_unknown;
+	for (i = 0; i < APM_CNT_MAX; i++)
+		r->lower_bounds |= r->losses[i] && counter_lossy((enum apm_counter)i);
+	r->late_attach_ns = a->loss.late_attach_ns;
+}
+
+static void fill_summary(struct analysis *a)
+{
+	const struct stats_totals *t = stats_totals(a->stats);
+	struct report *r = &a->report;
+	struct units_totals units;
+
+	units_totals(a->units, &units);
+	r->units = a->unit_count;
+	r->transactions = units.transactions;
+	r->statements = t->statements;
+	r->control_statements = t->control;
+	r->errors = t->errors;
+	r->running = t->running;
+	r->db_ns = t->db_ns;
+	r->average_ns = t->durations.count ? t->durations.sum / t->durations.count : 0;
+	r->p50_ns = hist_percentile(&t->durations, 0.50);
+	r->p95_ns = hist_percentile(&t->durations, 0.95);
+	r->p99_ns = hist_percentile(&t->durations, 0.99);
+	if (t->statements + t->control)
+		r->error_rate = (double)t->errors / (double)(t->statements + t->control);
+	if (r->duration_ns)
+		r->throughput_per_s = (double)t->statements * 1e9 / (double)r->duration_ns;
+	r->links_exact = a->links_exact;
+	r->links_likely = a->links_likely;
+	r->links_none = t->statements + t->control > a->links_exact + a->links_likely
+				? t->statements + t->control - a->links_exact - a->links_likely
+				: 0;
+	r->slow_threshold_ns = a->thresholds.slow_ns;
+	r->n_plus_one_threshold = a->thresholds.n_plus_one;
+}
+
+static const char *or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+int analysis_fill(struct analysis *a, int truncated)
+{
+	struct report *r = &a->report;
+	const struct rec_overhead *o = &a->overhead;
+
+	*r = (struct report){
+		.target = or_empty(a->meta_text.target),
+		.host = or_empty(a->meta_text.host),
+		.kernel = or_empty(a->meta_text.kernel),
+		.tool_version = or_empty(a->meta_text.tool_version),
+		.service = or_empty(a->meta_text.service),
+		.environment = or_empty(a->meta_text.environment),
+		.start_realtime_ns = a->meta.realtime_ns,
+		.duration_ns = a->now_ns > a->begin_ns ? a->now_ns - a->begin_ns : 0,
+		.truncated = truncated,
+		.normaliser_version = a->meta.normaliser_version,
+		.probe_hits = o->probe_hits,
+		.probe_ns = o->probe_ns,
+		.program_ns = o->program_ns,
+		.agent_cpu_ns = o->agent_cpu_ns,
+		.agent_rss_kb = o->agent_rss_kb,
+		.probes = o->probes,
+		.price_entry_ns = o->price_entry_ns,
+		.price_return_ns = o->price_return_ns,
+	};
+	fill_losses(a);
+	fill_summary(a);
+	fill_queries(a);
+	fill_slow(a);
+	fill_findings(a);
+	fill_errors(a);
+	fill_shapes(a);
+	fill_profile(a);
+	fill_coverage(a);
+	fill_libraries(a);
+	fill_bottleneck(a);
+	return a->err;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What analysis.c collects and analysis_report.c turns into a report. */
+#ifndef APM_ANALYSIS_STATE_H
+#define APM_ANALYSIS_STATE_H
+
+#include "analysis.h"
+#include "base/hist.h"
+#include "base/table.h"
+#include "detect/detect.h"
+#include "txn/order.h"
+#include "txn/samples.h"
+#include "txn/session.h"
+#include "txn/stats.h"
+#include "txn/units.h"
+
+/* Units that do the same. */
+struct shape {
+	uint64_t first; /* fingerprint that names it */
+	enum unit_kind kind;
+	char comm[16];
+	uint64_t count, statements, errors, db_ns;
+	struct hist durations;
+};
+
+struct library {
+	uint64_t statements;
+	char *name, *version, *path, *build_id;
+};
+
+struct coverage {
+	uint8_t kind;
+	uint32_t tgid;
+	char *subject, *text;
+};
+
+/* Copies of the strings of REC_META. */
+struct meta_text {
+	char *tool_version, *host, *kernel, *target, *service, *environment;
+};
+
+struct analysis {
+	struct analysis_options opt;
+	struct detect_options thresholds;
+	struct rec_meta meta; /* its strings are not valid: see meta_text */
+	struct meta_text meta_text;
+	int started; /* thresholds are settled: the first record after REC_META has come */
+	uint64_t unit_gap_ns;
+	uint64_t begin_ns, now_ns; /* CLOCK_MONOTONIC of the window */
+	struct session *session;
+	struct stats *stats;
+	struct samples *samples;
+	struct order *order;
+	struct units *units;
+	struct detect *detect;
+	struct table *shapes;	 /* shape -> struct shape */
+	struct table *libraries; /* lib_id -> struct library */
+	struct table *coverage;	 /* hash of all of it -> struct coverage */
+	uint64_t unit_count, links_exact, links_likely, text_unknown;
+	struct rec_loss loss;
+	struct rec_overhead overhead;
+	int err; /* of a callback that could not return it */
+
+	/* The report and the memory that only it uses. */
+	struct report report;
+	void **owned;
+	size_t owned_count, owned_cap;
+};
+
+/* The words of a finding; analysis_words_free() when done. */
+struct analysis_words {
+	struct strbuf title, evidence, advice, site, unit;
+};
+int analysis_words(const struct analysis *a, const struct finding *f, struct analysis_words *words,
+		   struct report_finding *out); /* 0 or -ENOMEM; *out points into *words */
+void analysis_words_free(struct analysis_words *words);
+
+/* Fills a->report. 0 or -ENOMEM. */
+int analysis_fill(struct analysis *a, int truncated);
+
+#endif
