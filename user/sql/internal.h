@@ -96,7 +96,7 @@ enum sql_keyword {
 };
 
 #define WORD_RESERVED 1 /* written in upper case everywhere */
-#define WORD_SOFT     2 /* a keyword that is often a column too: upper case where identifiers are not folded */
+#define WORD_SOFT     2 /* a keyword that is often a column too: written in lower case */
 #define WORD_OPERAND  4 /* ends an operand, as an identifier does */
 #define WORD_VERB     8 /* may start a statement */
 
@@ -267,7 +267,7 @@ void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char 
  */
 #define READ_TABLE  1 /* the word names a table (or other object) */
 #define READ_SECRET 2 /* the word is a password */
-#define READ_BLOCK  4 /* a `;` here does not end the statement */
+#define READ_VERB   4 /* the word begins a statement */
 int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next);
 void sql_reader_finish(struct sql_reader *rd);
 

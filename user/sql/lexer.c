@@ -442,6 +442,9 @@ static const char *scan_listed(const struct sql_lexer *lx, const char *p)
 
 	if (left > 1 && !sql_byte_is(p[1], BYTE_OP))
 		return p + 1;
+	/* 'user'@? */
+	if (*p == '@' && p == lx->token_end && (lx->last == TOK_STRING || lx->last == TOK_PARAM))
+		return p + 1;
 	for (const char *const *op = lx->rules->operators; *op; op++) {
 		size_t len = strlen(*op);
 

@@ -206,19 +206,16 @@ static int is_value_word(const struct sql_norm *n, const struct sql_token *t)
 
 static void put_word(struct sql_norm *n, const struct sql_token *t, int read, char next)
 {
-	int keyword = t->flags & WORD_RESERVED || (t->flags & WORD_SOFT && !n->rules->fold && next != '(');
-	char *at;
+	int keyword = t->flags & WORD_RESERVED || read & READ_VERB, name = read & READ_TABLE && !keyword;
+	char *at = open_token(n, t, t->len);
 
-	if (read & READ_TABLE)
-		keyword = 0;
-	at = open_token(n, t, t->len);
 	if (keyword)
 		put_cased(at, t->ptr, t->len, 1);
-	else if (n->rules->fold || (next == '(' && !(read & READ_TABLE)))
+	else if (n->rules->fold || (!name && (t->flags & WORD_SOFT || next == '(')))
 		put_cased(at, t->ptr, t->len, 0);
 	else
 		memcpy(at, t->ptr, t->len);
-	n->last = keyword ? LAST_KEYWORD : read & READ_TABLE ? LAST_PREFIX_NAME : LAST_NAME;
+	n->last = keyword ? LAST_KEYWORD : name ? LAST_PREFIX_NAME : LAST_NAME;
 }
 
 static void put_quoted(struct sql_norm *n, const struct sql_token *t, int read)

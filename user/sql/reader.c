@@ -752,7 +752,7 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 		verb = verb_of(t);
 		if (verb && (verb->inner || (!rd->verb && !rd->depth))) {
 			start_verb(rd, t, verb);
-			return 0;
+			return READ_VERB;
 		}
 	}
 	switch (f->expect) {
@@ -833,7 +833,6 @@ int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next
 			f->expect = EXPECT_TABLE;
 		break;
 	case TOK_SEMICOLON:
-		read = rd->block ? READ_BLOCK : 0;
 		f->expect = EXPECT_NOTHING;
 		f->from_list = 0;
 		f->stmt = KW_NONE;
