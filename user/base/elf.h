@@ -19,6 +19,7 @@ struct elf_symbol {
 	const char *name; /* without version suffix; lives as long as the file */
 	uint64_t addr;	  /* st_value */
 	uint64_t size;
+	uint64_t room;	   /* when size is 0: bytes to the end of its section, which it cannot pass */
 	uint64_t file_off; /* 0 = not in a loaded segment */
 	uint8_t type;	   /* STT_* */
 	uint8_t dynamic;   /* from .dynsym */

@@ -63,6 +63,7 @@ static int seen_add(struct walk *w, const char *name, uint64_t addr)
 }
 
 struct symbol_table {
+	struct elf_file *file;
 	const uint8_t *sym;
 	size_t count;
 	char *names; /* writable: version suffixes are cut in place */
@@ -78,7 +79,7 @@ static int table_load(struct elf_file *f, uint32_t type, struct symbol_table *t)
 	Elf_Scn *scn = elf_find_section(f, NULL, type, &shdr);
 	size_t len;
 
-	*t = (struct symbol_table){.dynamic = type == SHT_DYNSYM};
+	*t = (struct symbol_table){.file = f, .dynamic = type == SHT_DYNSYM};
 	t->sym = elf_section_bytes(f, scn, &shdr, &len);
 	if (!t->sym)
 		return -ENOENT;
@@ -96,6 +97,17 @@ static int table_load(struct elf_file *f, uint32_t type, struct symbol_table *t)
 		t->version_count = t->versions ? len / 2 : 0;
 	}
 	return 0;
+}
+
+static uint64_t room_in_section(struct elf_file *f, const Elf64_Sym *sym)
+{
+	Elf_Scn *scn = sym->st_shndx < SHN_LORESERVE ? elf_getscn(f->elf, sym->st_shndx) : NULL;
+	GElf_Shdr shdr;
+
+	if (!scn || !gelf_getshdr(scn, &shdr) || sym->st_value < shdr.sh_addr ||
+	    sym->st_value - shdr.sh_addr >= shdr.sh_size)
+		return 0;
+	return shdr.sh_size - (sym->st_value - shdr.sh_addr);
 }
 
 /* Fills *out from entry i. 0 when it is a named function. */
@@ -116,10 +128,12 @@ static int symbol_at(const struct walk *w, const struct symbol_table *t, size_t 
 	if ((out->type != STT_FUNC && out->type != STT_GNU_IFUNC) || sym.st_name == 0 ||
 	    sym.st_name >= t->names_len)
 		return -ENOENT;
+	if (out->defined && !out->size)
+		out->room = room_in_section(t->file, &sym);
 	name = t->names + sym.st_name;
 	/* .symtab has the version in the name: name@VERS, name@@VERS. What it says is in .dynsym, which comes
 	 * first. */
-	at = strchr(name + 1, '@');
+	at = strchr(name, '@');
 	if (at)
 		*at = '\0';
 	if (i < t->version_count) {

@@ -108,6 +108,7 @@ static int larger(uint32_t a, uint32_t b)
 void symtab_finish(struct symtab *t)
 {
 	struct symbol *fit;
+	uint64_t end = 0; /* of the sized symbols so far */
 	size_t i, kept = 0;
 	char *names;
 
@@ -117,10 +118,17 @@ void symtab_finish(struct symtab *t)
 	for (i = 0; i < t->count; i++) {
 		struct symbol *last = kept ? &t->symbol[kept - 1] : NULL;
 
-		if (!last || last->start != t->symbol[i].start)
+		if (last && last->start == t->symbol[i].start) {
+			if (larger(t->symbol[i].size, last->size))
+				last->size = t->symbol[i].size;
+		} else if (!(t->symbol[i].size & OPEN) || t->symbol[i].start >= end) {
 			t->symbol[kept++] = t->symbol[i];
-		else if (larger(t->symbol[i].size, last->size))
-			last->size = t->symbol[i].size;
+			last = &t->symbol[kept - 1];
+		} else {
+			continue; /* a label within a function */
+		}
+		if (!(last->size & OPEN) && last->start + last->size > end)
+			end = last->start + last->size;
 	}
 	t->count = kept;
 	fit = realloc(t->symbol, kept * sizeof(*fit));
