@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "collect/targets.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,6 +17,7 @@
 #include "base/table.h"
 #include "collect/ldcache.h"
 #include "collect/lib.h"
+#include "collect/procinfo.h"
 
 #define CACHE_PATH "/etc/ld.so.cache"
 #define CACHE_MAX  (64u << 20)
@@ -151,136 +150,9 @@ out:
 
 /* ---- what a process is ---- */
 
-/* Field `n` (from 1) of /proc/PID/stat; those from 3 on stand after the last ')', for comm may hold anything.
- */
-static uint64_t stat_field(const char *stat, int n)
-{
-	const char *p = strrchr(stat, ')');
-
-	for (int i = 2; p && i < n; i++) {
-		p = strchr(p, ' ');
-		if (p)
-			p++;
-	}
-	return p ? strtoull(p, NULL, 10) : 0;
-}
-
-/* The last number of the line `key` of /proc/PID/status. */
-static long status_number(const char *status, const char *key, int last)
-{
-	const char *p = strstr(status, key);
-	long value = -1;
-
-	if (!p)
-		return -1;
-	p += strlen(key);
-	while (*p == '\t' || *p == ' ') {
-		char *end;
-		long v = strtol(p, &end, 10);
-
-		if (end == p)
-			break;
-		value = v;
-		p = end;
-		if (!last)
-			break;
-	}
-	return value;
-}
-
-/* A run of at least 64 hexadecimal digits is a container's id, whatever the runtime writes around it. */
-static char *container_from_cgroup(const char *text)
-{
-	size_t run = 0;
-
-	for (const char *p = text; *p; p++) {
-		run = isxdigit((unsigned char)*p) ? run + 1 : 0;
-		if (run == 64)
-			return strndup(p - 63, 12);
-	}
-	return NULL;
-}
-
-/* LXC and systemd-nspawn name theirs. */
-static char *container_from_name(const char *text)
-{
-	static const char *const mark[] = {"/lxc.payload.", "/lxc/", "/machine.slice/machine-"};
-
-	for (size_t i = 0; i < sizeof(mark) / sizeof(*mark); i++) {
-		const char *p = strstr(text, mark[i]);
-		size_t len;
-
-		if (!p)
-			continue;
-		p += strlen(mark[i]);
-		len = strcspn(p, "/\n");
-		if (len > 6 && !strncmp(p + len - 6, ".scope", 6))
-			len -= 6;
-		if (len)
-			return strndup(p, len);
-	}
-	return NULL;
-}
-
-/* Interpreters: which options are followed by a value, and which by code (the rest of the line is then not
- * shown). */
-static const struct interpreter {
-	const char *name;
-	const char *with_value;
-	const char *with_code;
-} interpreters[] = {
-	{"python", "WX", "c"}, {"ruby", "IrEC", "e"}, {"perl", "IMm", "eE"}, {"php", "cdzf", "rBRE"},
-	{"node", "r", "ep"},   {"bash", "O", "c"},    {"sh", "o", "c"},	     {"dash", "o", "c"},
-};
-
-static const struct interpreter *interpreter_of(const char *exe)
-{
-	const char *base = strrchr(exe, '/');
-
-	base = base ? base + 1 : exe;
-	for (size_t i = 0; i < sizeof(interpreters) / sizeof(*interpreters); i++) {
-		size_t len = strlen(interpreters[i].name);
-
-		if (!strncmp(base, interpreters[i].name, len) &&
-		    strspn(base + len, "0123456789.") == strlen(base + len))
-			return &interpreters[i];
-	}
-	return NULL;
-}
-
-/*
- * The script among the arguments (NUL-separated): the first that is no option. "-m module" of Python counts.
- * Empty when there is none, or when code stands on the command line. php's -f names the script itself.
- */
-static struct str script_of(const struct interpreter *in, const char *args, size_t len)
-{
-	const char *p = args, *end = args + len;
-	int first = 1;
-
-	while (p < end) {
-		size_t n = strnlen(p, (size_t)(end - p));
-		const char *next = p + n + 1;
-
-		if (first) {
-			first = 0;
-		} else if (*p != '-' || n < 2) {
-			return *p == '-' ? (struct str){0} : (struct str){p, n};
-		} else if (strchr(in->with_code, p[1]) && n == 2) {
-			return (struct str){0};
-		} else if (n == 2 && (p[1] == 'm' || p[1] == 'f') && next < end) {
-			return (struct str){next, strnlen(next, (size_t)(end - next))};
-		} else if (n == 2 && strchr(in->with_value, p[1]) && next < end) {
-			next += strnlen(next, (size_t)(end - next)) + 1;
-		}
-		p = next;
-	}
-	return (struct str){0};
-}
-
 static char *program_of(pid_t pid, const char *comm, char *buf)
 {
 	char exe[PATH_MAX], link[64];
-	const struct interpreter *in;
 	struct str script = {0};
 	char *text;
 	ssize_t len;
@@ -290,10 +162,9 @@ static char *program_of(pid_t pid, const char *comm, char *buf)
 	if (len < 0)
 		return strdup(comm);
 	exe[len] = 0;
-	in = interpreter_of(exe);
-	len = in ? read_proc(pid, "cmdline", buf, SMALL_FILE) : 0;
+	len = read_proc(pid, "cmdline", buf, SMALL_FILE);
 	if (len > 0)
-		script = script_of(in, buf, (size_t)len);
+		script = procinfo_script(exe, buf, (size_t)len);
 	if (asprintf(&text, "%s%s%.*s", exe, script.len ? " " : "", (int)script.len,
 		     script.len ? script.ptr : "") < 0)
 		return NULL;
@@ -310,15 +181,6 @@ static void user_name(uid_t uid, char *out, size_t size)
 		snprintf(out, size, "%u", (unsigned int)uid);
 }
 
-static void read_comm(const char *stat, char *out, size_t size)
-{
-	const char *open = strchr(stat, '('), *close = strrchr(stat, ')');
-
-	*out = 0;
-	if (open && close && close > open)
-		snprintf(out, size, "%.*s", (int)(close - open - 1), open + 1);
-}
-
 int target_info_read(pid_t pid, struct target_info *out)
 {
 	char *buf = malloc(SMALL_FILE);
@@ -333,26 +195,23 @@ int target_info_read(pid_t pid, struct target_info *out)
 	out->pid = pid;
 	if (read_proc(pid, "stat", buf, SMALL_FILE) <= 0)
 		goto out;
-	read_comm(buf, out->comm, sizeof(out->comm));
-	out->threads = (uint32_t)stat_field(buf, 20);
-	out->start_boottime_ns = stat_field(buf, 22) * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
+	procinfo_comm(buf, out->comm, sizeof(out->comm));
+	out->threads = (uint32_t)procinfo_stat(buf, 20);
+	out->start_boottime_ns = procinfo_stat(buf, 22) * (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	out->age_ns = (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 	out->age_ns = out->age_ns > out->start_boottime_ns ? out->age_ns - out->start_boottime_ns : 0;
 
 	if (read_proc(pid, "status", buf, SMALL_FILE) <= 0)
 		goto out;
-	ns_pid = status_number(buf, "\nNSpid:", 1);
+	ns_pid = procinfo_status(buf, "NSpid:", 1);
 	out->ns_pid = ns_pid > 0 ? (pid_t)ns_pid : pid;
-	uid = status_number(buf, "\nUid:", 0);
+	uid = procinfo_status(buf, "Uid:", 0);
 	out->uid = (uid_t)uid;
 	user_name(out->uid, out->user, sizeof(out->user));
 
-	if (read_proc(pid, "cgroup", buf, SMALL_FILE) > 0) {
-		out->container = container_from_cgroup(buf);
-		if (!out->container)
-			out->container = container_from_name(buf);
-	}
+	if (read_proc(pid, "cgroup", buf, SMALL_FILE) > 0)
+		out->container = procinfo_container(buf);
 	out->program = program_of(pid, out->comm, buf);
 	err = out->program ? 0 : -ENOMEM;
 out:
