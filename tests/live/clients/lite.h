@@ -62,17 +62,19 @@ static sqlite3 *open_db(void)
 
 static void fill_db(sqlite3 *db)
 {
+	static const char create[] =
+		"CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, name TEXT UNIQUE, price REAL)";
 	char sql[128];
 
-	sqlite3_exec(db,
-		     "CREATE TABLE IF NOT EXISTS item (id INTEGER PRIMARY KEY, name TEXT UNIQUE, price REAL)",
-		     NULL, NULL, NULL);
-	sqlite3_exec(db, "BEGIN; DELETE FROM item", NULL, NULL, NULL);
+	once(db, create, 0);
+	once(db, "BEGIN", 1);
+	once(db, "DELETE FROM item", 0);
 	for (int i = 0; i < ITEMS; i++) {
 		snprintf(sql, sizeof(sql), "INSERT INTO item VALUES (%d, 'item %d', %d.5)", i, i, i);
 		sqlite3_exec(db, sql, NULL, NULL, NULL);
+		truth_ok("INSERT INTO item VALUES (0, 'item 0', 0.5)", 1);
 	}
-	sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	once(db, "COMMIT", 1);
 }
 
 /* An open database with the table, made before the tracer is there. */

@@ -109,6 +109,12 @@ static inline void truth_string(FILE *f, const char *s)
 	fputc('"', f);
 }
 
+static inline void truth_clear(void)
+{
+	truth_table->count = 0;
+	memset(truth_table->row, 0, sizeof(truth_table->row));
+}
+
 /* Appends the line and empties the table, so that a second program or a second part may follow. */
 static inline void truth_write(void)
 {
@@ -138,18 +144,20 @@ static inline void truth_write(void)
 	fprintf(f, "],\"statements\":%ld,\"control\":%ld,\"errors\":%ld,\"rows\":%ld}\n", sum[0], sum[1],
 		errors, rows);
 	fclose(f);
-	truth_table->count = 0;
-	memset(truth_table->row, 0, sizeof(truth_table->row));
+	truth_clear();
 }
 
-/* With BARRIER set: says "ready" and waits for a line, so that a tracer can be attached before the work
- * begins. */
+/*
+ * With BARRIER set: says "ready" and waits for a line, so that a tracer can be attached before the work
+ * begins. What was counted up to there is forgotten. Without it everything counts.
+ */
 static inline void truth_barrier(void)
 {
 	char line[16];
 
 	if (!getenv("BARRIER"))
 		return;
+	truth_clear();
 	puts("ready");
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
