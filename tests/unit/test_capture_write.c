@@ -200,21 +200,26 @@ static void a_full_disk_keeps_what_was_written(void **state)
 	assert_int_equal(umount(folder), 0);
 }
 
+static int status_of(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
 /* Runs `fn` in a child whose standard input or output is `fd`. Its exit status. */
 static int in_child(int std, int fd, void (*fn)(void))
 {
 	pid_t pid = fork();
-	int status;
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		dup2(fd, std);
 		fn();
-		_exit(99);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return status_of(pid);
 }
 
 static void write_to_stdout(void)
@@ -252,32 +257,85 @@ static void a_dash_is_standard_input_and_output(void **state)
 	close(fds[0]);
 }
 
-/* A reader that gets the capture byte by byte, from a pipe that is empty most of the time. */
-static void a_slow_pipe_is_waited_for(void **state)
+/* Until the child sleeps (or has ended): it waits for the pipe, if it waits at all. */
+static void until_asleep(pid_t pid)
+{
+	char file[32], line[512], state = 0;
+	int tries;
+
+	snprintf(file, sizeof(file), "/proc/%d/stat", pid);
+	for (tries = 0; tries < 10000 && state != 'S' && state != 'Z'; tries++) {
+		FILE *f = fopen(file, "r");
+
+		assert_non_null(f);
+		assert_non_null(fgets(line, sizeof(line), f));
+		fclose(f);
+		state = strrchr(line, ')')[2];
+		usleep(1000);
+	}
+}
+
+static pid_t start_child(int std, int fd, int other, void (*fn)(void))
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+		dup2(fd, std);
+		close(other);
+		fn();
+	}
+	close(fd);
+	until_asleep(pid);
+	return pid;
+}
+
+static void an_empty_pipe_is_waited_for(void **state)
 {
 	struct strbuf stream = sample_stream(NULL);
-	int fds[2], status;
+	int fds[2];
 	size_t i;
 	pid_t pid;
 
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		fcntl(fds[0], F_SETFL, O_NONBLOCK);
-		dup2(fds[0], STDIN_FILENO);
-		close(fds[1]);
-		read_from_stdin();
-	}
-	close(fds[0]);
+	pid = start_child(STDIN_FILENO, fds[0], fds[1], read_from_stdin);
 	assert_int_equal(write(fds[1], "APMCAP\0\0\1\0\0\0\0\0\0\0", HEADER), HEADER);
 	for (i = 0; i < stream.len; i++)
 		assert_int_equal(write(fds[1], stream.ptr + i, 1), 1);
 	close(fds[1]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(status_of(pid), 0);
 	strbuf_free(&stream);
+}
+
+static void write_much_to_stdout(void)
+{
+	struct capture_writer *w = capture_create("-");
+	int i;
+
+	for (i = 0; w && i < 5000; i++)
+		if (capture_write(w, &sample_records[0]) != 0)
+			_exit(1);
+	_exit(capture_close(w) ? 2 : 0);
+}
+
+static void a_full_pipe_is_waited_for(void **state)
+{
+	size_t total = 0;
+	int fds[2];
+	char chunk[4096];
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = start_child(STDOUT_FILENO, fds[1], fds[0], write_much_to_stdout);
+	while ((n = read(fds[0], chunk, sizeof(chunk))) > 0)
+		total += (size_t)n;
+	assert_int_equal(n, 0);
+	assert_int_equal(status_of(pid), 0);
+	assert_true(total > 5000 * sizeof(struct apm_hdr));
+	assert_int_equal((total - HEADER) % 5000, 0);
+	close(fds[0]);
 }
 
 static void write_to_a_closed_pipe(void)
@@ -309,7 +367,8 @@ int main(void)
 		TEST(a_full_device_is_an_error_at_once),
 		TEST(a_write_that_fails_half_way_is_cut_back),
 		TEST(a_dash_is_standard_input_and_output),
-		TEST(a_slow_pipe_is_waited_for),
+		TEST(an_empty_pipe_is_waited_for),
+		TEST(a_full_pipe_is_waited_for),
 		TEST(a_closed_pipe_is_an_error),
 		TEST(a_full_disk_keeps_what_was_written),
 	};

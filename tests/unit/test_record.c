@@ -414,6 +414,7 @@ static void stacks_have_a_limit(void **state)
 	uint16_t counts[] = {1000, 25};
 
 	rec.sample.frames = frames;
+	rec.sample.comm = (struct str){0}; /* zeros, wherever it is looked for */
 	rec.sample.kernel_count = 1000;
 	rec.sample.user_count = 25;
 	assert_int_equal(record_encode(&buf, &rec), -EINVAL);
