@@ -129,8 +129,11 @@ static void send_frame(struct stream *s, uint32_t id, const char *name, int kern
 static void send_sample(struct stream *s, uint64_t seq)
 {
 	static const uint32_t frames[] = {3, 2, 1}; /* kernel leaf, then user from the leaf */
-	struct record rec = {
-		.sample = {.weight_ns = 10 * MS, .kernel_count = 1, .user_count = 2, .frames = frames, .comm = STR("app")}};
+	struct record rec = {.sample = {.weight_ns = 10 * MS,
+					.kernel_count = 1,
+					.user_count = 2,
+					.frames = frames,
+					.comm = STR("app")}};
 	struct apm_hdr hdr = stream_hdr(s, REC_SAMPLE);
 
 	hdr.stmt_seq = seq;
@@ -152,8 +155,8 @@ static void test_samples_find_their_statement(void **state)
 	send_frame(&s, 1, "main", 0);
 	send_frame(&s, 2, "work", 0);
 	send_frame(&s, 3, "do_syscall", 1);
-	send_sample(&s, 1); /* before the statement's own event */
-	send_sample(&s, 0); /* outside any */
+	send_sample(&s, 1);  /* before the statement's own event */
+	send_sample(&s, 0);  /* outside any */
 	send_sample(&s, 99); /* of one that never comes */
 	assert_int_equal(seen.count, 1);
 	stream_run(&s, text, MS, 1, 0);
@@ -188,7 +191,9 @@ static void test_errors_are_grouped(void **state)
 	text = stream_text(&s, "INSERT INTO t VALUES (?)", SQL_KIND_INSERT, 0);
 	for (i = 0; i < 4; i++) {
 		struct apm_ev_stmt ev = stream_stmt(&s, text, MS, 0);
-		struct record rec = {.error = {.code = STR("23505"), .message = STR("duplicate key"), .system = APM_SYSTEM_POSTGRESQL}};
+		struct record rec = {.error = {.code = STR("23505"),
+					       .message = STR("duplicate key"),
+					       .system = APM_SYSTEM_POSTGRESQL}};
 		struct apm_hdr hdr = ev.hdr;
 
 		hdr.kind = REC_ERROR;

@@ -306,10 +306,14 @@ int units_process_start(struct units *u, uint32_t tgid, uint64_t ts, const char 
 
 int units_process_exit(struct units *u, uint32_t tgid, uint64_t ts)
 {
+	struct ending e = {.tgid = tgid, .idle_since = UINT64_MAX, .cut = 1, .most = SIZE_MAX};
 	struct process *p;
 	struct unit *unit;
-	int err = end_runs(u, (struct ending){.tgid = tgid, .idle_since = UINT64_MAX, .most = SIZE_MAX});
+	int err;
 
+	if (ts > u->now)
+		u->now = ts;
+	err = end_runs(u, e);
 	p = process_of(u, tgid);
 	if (!p || err)
 		return err;
