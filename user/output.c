@@ -115,17 +115,12 @@ int output_text(const struct strbuf *text)
 	return err;
 }
 
-/* The terminal's width, a fixed one for files and pipes so that their content does not depend on the
- * terminal. */
-static int width_of(const struct options *opt, int fd)
+/* The terminal's width; 0 for files and pipes, so that their content does not depend on who looks on. */
+static int width_of(int fd)
 {
 	struct winsize ws;
 
-	if (opt->log_level >= LOG_LEVEL_DEBUG)
-		return 0;
-	if (!ioctl(fd, TIOCGWINSZ, &ws) && ws.ws_col)
-		return ws.ws_col;
-	return 100;
+	return ioctl(fd, TIOCGWINSZ, &ws) ? 0 : ws.ws_col;
 }
 
 static int render(const struct options *opt, const struct report *r, int fd, struct strbuf *out)
@@ -134,7 +129,8 @@ static int render(const struct options *opt, const struct report *r, int fd, str
 	struct report_style style = {
 		.top = opt->top,
 		.color = output_color(opt, fd),
-		.width = width_of(opt, fd),
+		.width = width_of(fd),
+		.whole = opt->log_level >= LOG_LEVEL_DEBUG,
 	};
 
 	strbuf_reset(out);

@@ -59,7 +59,7 @@ void progress_update(struct progress *p, const struct analysis_progress *now, ui
 		return;
 	p->drawn = 1;
 	p->drawn_at = elapsed_ns;
-	strbuf_addf(&line, "%s  %s statements  %s/s  %s errors  %s findings  %s lost  (Ctrl-C: report)",
+	strbuf_addf(&line, "%s | %s statements | %s/s | errors %s | findings %s | lost %s | Ctrl-C: report",
 		    format_time(elapsed_ns), format_count(now->statements),
 		    format_count((uint64_t)(p->rate + 0.5)), format_count(now->errors),
 		    format_count(now->findings), format_count(now->lost));

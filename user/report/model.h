@@ -188,7 +188,8 @@ struct report {
 struct report_style {
 	uint32_t top;	/* rows per table */
 	int color;	/* ANSI colours */
-	int width;	/* columns; 0 = do not cut */
+	int width;	/* columns; 0 = not a terminal */
+	int whole;	/* statements in full length */
 };
 
 #endif

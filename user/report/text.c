@@ -16,7 +16,7 @@ static void (*const sections[])(struct text *t) = {
 
 int report_text(const struct report *r, const struct report_style *style, struct strbuf *out)
 {
-	struct text t = {.r = r, .style = style, .out = out, .cut = style->width > 0};
+	struct text t = {.r = r, .style = style, .out = out, .cut = !style->whole};
 	size_t i;
 
 	t.width = style->width ? (size_t)style->width : TEXT_WIDTH_DEFAULT;

@@ -7,7 +7,8 @@
 
 const char *text_id(const struct text *t, uint64_t fingerprint)
 {
-	return fingerprint ? format_id(fingerprint, t->cut ? 8 : 16) : "-";
+	/* Tables of whole ids need more than 80 columns. */
+	return fingerprint ? format_id(fingerprint, t->cut || t->width < TEXT_WIDTH_DEFAULT ? 8 : 16) : "-";
 }
 
 void text_color(struct text *t, const char *sgr)

@@ -7,6 +7,7 @@
 #define INDENT	   2
 #define NOTE_SIDE  40 /* columns that a note needs to stand beside its row rather than below it */
 #define NOTE_BELOW 6
+#define TOP_MAX	   1000 /* of --top */
 
 void text_cell(struct text_table *table, const char *s)
 {
@@ -117,5 +118,6 @@ out:
 void text_more(struct text *t, size_t shown, size_t all)
 {
 	if (shown < all)
-		strbuf_addf(t->out, "  … and %zu more: --top %zu shows them\n", all - shown, all);
+		strbuf_addf(t->out, "  … and %zu more: --top %zu shows them\n", all - shown,
+			    all < TOP_MAX ? all : (size_t)TOP_MAX);
 }
