@@ -465,6 +465,36 @@ static void jit_code(void **state)
 	symbolizer_free(s);
 }
 
+/* Code in a file that is no ELF file: native as far as we know, unless the runtime has a name for it. */
+static void jit_code_in_a_file(void **state)
+{
+	struct symbolizer *s = symbolizer_new();
+	uint32_t tgid = (uint32_t)getpid();
+	struct resolved_frame frame;
+	int fd = memfd_create("code cache", 0);
+	char path[64], text[64];
+	uint8_t *code;
+
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 4096);
+	close(fd);
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	unlink(path);
+	symbolizer_user(s, tgid, (uintptr_t)code + 8, 0, SECOND, &frame);
+	assert_int_equal(frame.kind, REC_FRAME_NATIVE);
+	assert_true(str_eq(frame.module, STR("memfd:code cache")));
+	assert_int_equal(frame.file_off, 4096 + 8);
+	assert_int_equal(frame.name.len, 0);
+	snprintf(text, sizeof(text), "%lx 100 compiled\n", (unsigned long)code);
+	write_file(path, text);
+	symbolizer_user(s, tgid, (uintptr_t)code + 8, 0, 3 * SECOND, &frame);
+	assert_int_equal(frame.kind, REC_FRAME_JIT);
+	assert_name(&frame, "compiled");
+	unlink(path);
+	munmap(code, 4096);
+	symbolizer_free(s);
+}
+
 /* A map file that is a link to something else is not followed, and one of another user not believed. */
 static void jit_file_of_others(void **state)
 {
@@ -581,6 +611,7 @@ int main(void)
 		cmocka_unit_test(file_written_over),
 		cmocka_unit_test(kernel),
 		cmocka_unit_test(jit_code),
+		cmocka_unit_test(jit_code_in_a_file),
 		cmocka_unit_test(jit_file_of_others),
 		cmocka_unit_test(jit_file_is_bounded),
 		cmocka_unit_test(table_of_symbols),

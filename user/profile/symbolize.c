@@ -398,16 +398,20 @@ static struct jit *jit_of(struct symbolizer *s, uint32_t tgid, uint64_t now_ns)
 	return jit;
 }
 
-static void resolve_jit(struct symbolizer *s, uint32_t tgid, uint64_t addr, uint64_t now_ns,
+/* Memory that no ELF file is behind. `anonymous`: nor any other file, so that a runtime must have written the
+ * code. */
+static void resolve_jit(struct symbolizer *s, uint32_t tgid, uint64_t addr, uint64_t now_ns, int anonymous,
 			struct resolved_frame *out)
 {
 	struct jit *jit = jit_of(s, tgid, now_ns);
 
+	if (jit && jit->map)
+		out->name = perfmap_find(jit->map, addr);
+	if (!anonymous && !out->name.len)
+		return;
 	out->kind = REC_FRAME_JIT;
 	out->module = STR("[jit]");
 	out->file_off = 0;
-	if (jit && jit->map)
-		out->name = perfmap_find(jit->map, addr);
 }
 
 void symbolizer_user(struct symbolizer *s, uint32_t tgid, uint64_t addr, int is_return_address,
@@ -432,7 +436,7 @@ void symbolizer_user(struct symbolizer *s, uint32_t tgid, uint64_t addr, int is_
 		return;
 	}
 	if (!m->map.inode) {
-		resolve_jit(s, tgid, addr, now_ns, out);
+		resolve_jit(s, tgid, addr, now_ns, 1, out);
 		return;
 	}
 	file = file_of(s, tgid, m);
@@ -444,7 +448,7 @@ void symbolizer_user(struct symbolizer *s, uint32_t tgid, uint64_t addr, int is_
 		file->bytes = symtab_bytes(file->symbols);
 		out->build_id = str_from(file->build_id);
 	} else {
-		resolve_jit(s, tgid, addr, now_ns, out);
+		resolve_jit(s, tgid, addr, now_ns, 0, out);
 	}
 }
 

@@ -21,7 +21,7 @@ const char svg_style[] =
 const char svg_script[] =
 	"'use strict';\n"
 	"(function () {\n"
-	"var svg = document.documentElement, NS = svg.namespaceURI, XHTML = 'http://www.w3.org/1999/xhtml';\n"
+	"var svg = document.querySelector('svg[data-total]'), NS = svg.namespaceURI, XHTML = 'http://www.w3.org/1999/xhtml';\n"
 	"var pad = 10, rowHeight = 18, charWidth = 7.25, unit = svg.getAttribute('data-unit');\n"
 	"var total = +svg.getAttribute('data-total'), header = document.getElementById('header');\n"
 	"var details = document.getElementById('details'), matched = document.getElementById('matched');\n"
