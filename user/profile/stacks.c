@@ -175,12 +175,27 @@ static int add_numbers(struct stacks *st, const uint32_t *numbers, size_t count,
 	return 0;
 }
 
+/* Nothing to clean, which is nearly always so. */
+static int is_plain(const char *name)
+{
+	const char *p = name;
+
+	while (*p >= ' ' && *p <= '~' && *p != ';')
+		p++;
+	return *p == '\0' && p != name;
+}
+
 /* The number of a name, cleaned: `;` separates frames, and a name comes from the traced program. */
 static int number_of(struct stacks *st, const char *name, uint32_t *out)
 {
-	size_t i, number;
+	size_t i, number = 0;
 	int ret;
 
+	if (is_plain(name)) {
+		ret = intern(&st->names, name, strlen(name) + 1, &number);
+		*out = (uint32_t)number;
+		return ret;
+	}
 	strbuf_reset(&st->clean);
 	strbuf_add_clean(&st->clean, str_from(*name ? name : NAMELESS), 0);
 	strbuf_addc(&st->clean, '\0');
