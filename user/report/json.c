@@ -89,7 +89,7 @@ static json_t *of_time(struct doc *d, uint64_t realtime_ns)
 
 	if (!realtime_ns)
 		return json_null();
-	report_add_timestamp(&text, realtime_ns, 9);
+	report_add_timestamp(&text, realtime_ns, 1);
 	value = text.failed ? NULL : json_string(text.ptr);
 	strbuf_free(&text);
 	d->failed |= !value;

@@ -24,20 +24,16 @@ int report_is_loss(enum apm_counter counter)
 	return counter != APM_CNT_EVENTS && counter != APM_CNT_PROBE_HITS && counter != APM_CNT_RETURN_HITS;
 }
 
-void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int digits)
+void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int fraction)
 {
 	time_t seconds = (time_t)(realtime_ns / 1000000000);
-	uint64_t fraction = realtime_ns % 1000000000;
 	char text[32];
 	struct tm tm;
-	int i;
 
 	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	strbuf_adds(out, text);
-	for (i = digits; i < 9; i++)
-		fraction /= 10;
-	if (digits)
-		strbuf_addf(out, ".%0*llu", digits, (unsigned long long)fraction);
+	if (fraction)
+		strbuf_addf(out, ".%09llu", (unsigned long long)(realtime_ns % 1000000000));
 	strbuf_addc(out, 'Z');
 }

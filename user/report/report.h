@@ -22,8 +22,8 @@ int report_json(const struct report *r, const struct report_style *style, struct
 /* Whether a counter counts something that is not in the figures (all but plain activity counters). */
 int report_is_loss(enum apm_counter counter);
 
-/* Appends CLOCK_REALTIME ns as RFC 3339 in UTC with `digits` (0..9) decimals:
+/* Appends CLOCK_REALTIME ns as RFC 3339 in UTC: "2026-01-31T12:00:00Z", with `fraction`
  * "2026-01-31T12:00:00.123456789Z". */
-void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int digits);
+void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int fraction);
 
 #endif
