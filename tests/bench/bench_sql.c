@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* LIBS: -lpg_query */
 /*
  * What the SQL engine costs: ns per statement on common texts, MB/s on long ones (and whether time grows with
  * length alone), and against libpg_query's normalise + fingerprint on the same texts in the same run.
  *
  *   bench_sql [--file TEXTS] [--dialect D]     TEXTS: one statement per line
  */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +92,27 @@ static double time_ours(const struct text *texts, size_t count, unsigned int rep
 }
 
 #if HAVE_PG_QUERY
+static struct {
+	PgQueryNormalizeResult (*normalize)(const char *text);
+	PgQueryFingerprintResult (*fingerprint)(const char *text);
+	void (*free_normalize)(PgQueryNormalizeResult result);
+	void (*free_fingerprint)(PgQueryFingerprintResult result);
+} peer;
+
+/* Not linked: it carries PostgreSQL's hash_bytes(), which a linked program's own one would replace. */
+static int load_peer(void)
+{
+	void *lib = dlopen("libpg_query.so", RTLD_NOW | RTLD_LOCAL);
+
+	if (!lib)
+		return -1;
+	*(void **)&peer.normalize = dlsym(lib, "pg_query_normalize");
+	*(void **)&peer.fingerprint = dlsym(lib, "pg_query_fingerprint");
+	*(void **)&peer.free_normalize = dlsym(lib, "pg_query_free_normalize_result");
+	*(void **)&peer.free_fingerprint = dlsym(lib, "pg_query_free_fingerprint_result");
+	return peer.normalize && peer.fingerprint && peer.free_normalize && peer.free_fingerprint ? 0 : -1;
+}
+
 static double time_peer(const struct text *texts, size_t count, unsigned int repeat)
 {
 	double best = 1e300;
@@ -101,12 +122,12 @@ static double time_peer(const struct text *texts, size_t count, unsigned int rep
 
 		for (unsigned int n = 0; n < repeat; n++) {
 			for (size_t i = 0; i < count; i++) {
-				PgQueryNormalizeResult text = pg_query_normalize(texts[i].ptr);
-				PgQueryFingerprintResult print = pg_query_fingerprint(texts[i].ptr);
+				PgQueryNormalizeResult text = peer.normalize(texts[i].ptr);
+				PgQueryFingerprintResult print = peer.fingerprint(texts[i].ptr);
 
 				sink ^= print.fingerprint;
-				pg_query_free_normalize_result(text);
-				pg_query_free_fingerprint_result(print);
+				peer.free_normalize(text);
+				peer.free_fingerprint(print);
 			}
 		}
 		spent = (now_ns() - start) / repeat;
@@ -203,11 +224,11 @@ static void bench_texts(const char *name, const struct text *texts, size_t count
 	printf("%-22s %6zu texts, %4zu bytes on average: %7.0f ns each, %6.0f MB/s\n", name, count,
 	       bytes / count, ours / (double)count, (double)bytes / ours * 1000);
 #if HAVE_PG_QUERY
-	if (opt->dialect == SQL_POSTGRESQL) {
-		double peer = time_peer(texts, count, (unsigned int)(4000 / count + 1));
+	if (opt->dialect == SQL_POSTGRESQL && peer.normalize) {
+		double theirs = time_peer(texts, count, (unsigned int)(4000 / count + 1));
 
-		printf("%-22s %38s %7.0f ns each, ratio %.1f\n", "  libpg_query", "", peer / (double)count,
-		       peer / ours);
+		printf("%-22s %38s %7.0f ns each, ratio %.1f\n", "  libpg_query", "", theirs / (double)count,
+		       theirs / ours);
 	}
 #endif
 }
@@ -226,6 +247,10 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
 		texts[i] = (struct text){(char *)(uintptr_t)common[i], strlen(common[i])};
+#if HAVE_PG_QUERY
+	if (load_peer())
+#endif
+		puts("libpg_query: not installed, no comparison");
 	bench_texts("common statements", texts, sizeof(common) / sizeof(common[0]), &opt);
 	if (path) {
 		size_t count = read_texts(path, &file_texts);
@@ -237,8 +262,5 @@ int main(int argc, char **argv)
 		free(file_texts);
 	}
 	bench_long(&opt);
-#if !HAVE_PG_QUERY
-	puts("libpg_query: not installed, no comparison");
-#endif
 	return sink == 1;
 }

@@ -16,8 +16,9 @@ static size_t names_cap(size_t len)
 
 size_t sql_buffer_size(size_t len)
 {
-	/* A token of n bytes is written as at most n bytes and a space. */
-	return 2 * len + 2 + SQL_SUMMARY_MAX + SQL_TAGS_MAX + names_cap(len);
+	/* A token of n bytes is written as at most n bytes and a space; words are copied eight bytes at a
+	 * time. */
+	return 2 * len + 10 + SQL_SUMMARY_MAX + SQL_TAGS_MAX + names_cap(len);
 }
 
 int sql_analyse(const char *text, size_t len, const struct sql_options *opt, char *buf, size_t cap,

@@ -119,6 +119,25 @@ struct sql_tags {
 /* Takes the tags of the comment text[0..len) (without its delimiters) if it is one of the known formats. */
 void sql_comment_tags(struct sql_tags *tags, const char *text, size_t len);
 
+/* ---- scan.c: all return where the thing at p ends ---- */
+
+/* The first a or b in p[0..end), or end. */
+const char *sql_scan_two(const char *p, const char *end, char a, char b);
+/* A string whose first inner byte is p; *closed tells whether its quote was there. Doubled quotes belong to it. */
+const char *sql_scan_string(const char *p, const char *end, char quote, int backslash, int *closed);
+/* A block comment whose text begins at p. */
+const char *sql_scan_comment(const char *p, const char *end, int nested);
+const char *sql_scan_line(const char *p, const char *end, int cr);
+/* White space; *newline is set when a line ends in it. */
+const char *sql_scan_space(const char *p, const char *end, int *newline);
+/* Bytes of a class (BYTE_* bits). */
+const char *sql_scan_class(const char *p, const char *end, uint8_t bits);
+/* A number; p is at a digit or at a dot before one. */
+const char *sql_scan_number(const char *p, const char *end);
+const char *sql_scan_operator(const char *p, const char *end, const struct sql_rules *rules);
+/* 1 when \\' seems to escape the quote; p is the first inner byte of a string. */
+int sql_guess_backslash(const char *p, const char *end);
+
 /* ---- lexer.c ---- */
 
 enum sql_token_kind {
@@ -162,9 +181,10 @@ struct sql_lexer {
 	uint8_t backslash;
 	uint8_t in_version;
 	uint8_t operand;     /* the token before ends an operand */
-	uint8_t value_place; /* a "…" here would be a value: after a comparison, in VALUES or IN lists */
 	uint8_t in_list;     /* set by the normaliser: inside an IN list or a VALUES row */
-	uint8_t last;	     /* kind of the token before */
+	uint8_t last;	     /* the token before: its kind, keyword and first byte */
+	uint8_t last_id;
+	char last_byte;
 	uint8_t verb;	     /* the token before is a verb: a hint may follow */
 };
 
@@ -172,17 +192,16 @@ void sql_lexer_init(struct sql_lexer *lx, const char *text, size_t len, const st
 		    struct sql_tags *tags);
 void sql_lexer_next(struct sql_lexer *lx, struct sql_token *t);
 /* The first byte of the next token, 0 at the end. */
-char sql_lexer_peek(const struct sql_lexer *lx);
+static inline char sql_lexer_peek(const struct sql_lexer *lx)
+{
+	return lx->p < lx->end ? *lx->p : 0;
+}
 /*
  * Skips over elements of a list that are plain literals or placeholders and are followed by a comma; lx->p is behind
  * a comma before and after. Calls hash for each literal.
  */
 struct sql_literals;
 void sql_lexer_skip_elements(struct sql_lexer *lx, struct sql_literals *lit);
-/* End of the '…' string whose first inner byte is p; *closed tells whether its quote was there. */
-const char *sql_scan_string(const char *p, const char *end, char quote, int backslash, int *closed);
-/* The first a or b in p[0..end), or end. */
-const char *sql_scan_two(const char *p, const char *end, char a, char b);
 /* After the `;`: end of the text when only white space and comments follow (and their tags are taken), else p. */
 const char *sql_lexer_trailer(struct sql_lexer *lx);
 
@@ -253,6 +272,7 @@ struct sql_reader {
 	uint8_t routine; /* CREATE of something whose body holds statements */
 	uint8_t block;	 /* depth of BEGIN … END in such a body */
 	uint8_t last_id; /* keyword of the token before */
+	uint8_t idle;	 /* plain tokens change nothing now */
 	uint8_t count_state;
 	uint8_t secret;	    /* a password follows */
 	uint8_t identified; /* IDENTIFIED was seen */
@@ -268,7 +288,19 @@ void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char 
 #define READ_TABLE  1 /* the word names a table (or other object) */
 #define READ_SECRET 2 /* the word is a password */
 #define READ_VERB   4 /* the word begins a statement */
-int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next);
+int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next);
+
+static inline int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next)
+{
+	const uint32_t kinds = 1U << TOK_LPAREN | 1U << TOK_RPAREN | 1U << TOK_COMMA | 1U << TOK_SEMICOLON;
+
+	/* Most tokens are of no interest. */
+	if (rd->idle && !t->id && !(kinds >> t->kind & 1)) {
+		rd->last_id = KW_NONE;
+		return 0;
+	}
+	return sql_reader_read(rd, t, next);
+}
 void sql_reader_finish(struct sql_reader *rd);
 
 /* ---- normalise.c ---- */

@@ -13,6 +13,7 @@ enum norm_last {
 	LAST_OPEN, /* ( [ . :: and a unary sign: nothing between it and what follows */
 	LAST_NAME, /* identifier: no space before ( and [ */
 	LAST_KEYWORD,
+	LAST_ARRAY, /* the word before [ */
 	LAST_VALUE, /* ? */
 	LAST_CLOSE, /* ) ] */
 	LAST_COMMA,
@@ -110,35 +111,26 @@ static void end_element(struct sql_norm *n, struct norm_list *list, int cut)
 	list->mark = NO_ELEM;
 }
 
-static int spaced(const struct sql_norm *n, const struct sql_token *t)
-{
-	switch (n->last) {
-	case LAST_NONE:
-	case LAST_OPEN:
-	case LAST_AT:
-		return 0;
-	case LAST_SIGN:
-		return t->kind == TOK_OP || t->kind == TOK_LBRACKET;
-	default:
-		break;
-	}
-	switch (t->kind) {
-	case TOK_COMMA:
-	case TOK_RPAREN:
-	case TOK_RBRACKET:
-	case TOK_DOT:
-	case TOK_CAST:
-	case TOK_SEMICOLON:
-		return 0;
-	case TOK_LPAREN:
-		return n->last != LAST_NAME;
-	case TOK_LBRACKET:
-		return n->last != LAST_NAME && n->last != LAST_CLOSE && n->last != LAST_VALUE &&
-		       n->last_id != KW_ARRAY;
-	default:
-		return 1;
-	}
-}
+#define BIT(kind) (1U << (kind))
+#define NEVER_SPACED                                                                           \
+	(BIT(TOK_COMMA) | BIT(TOK_RPAREN) | BIT(TOK_RBRACKET) | BIT(TOK_DOT) | BIT(TOK_CAST) | \
+	 BIT(TOK_SEMICOLON))
+
+/* Kinds of token that stand without a space behind what was written last. */
+static const uint32_t unspaced[] = {
+	[LAST_NONE] = ~0U,
+	[LAST_OPEN] = ~0U,
+	[LAST_AT] = ~0U,
+	[LAST_SIGN] = ~(BIT(TOK_OP) | BIT(TOK_LBRACKET)),
+	[LAST_NAME] = NEVER_SPACED | BIT(TOK_LPAREN) | BIT(TOK_LBRACKET),
+	[LAST_PREFIX_NAME] = NEVER_SPACED,
+	[LAST_KEYWORD] = NEVER_SPACED,
+	[LAST_ARRAY] = NEVER_SPACED | BIT(TOK_LBRACKET),
+	[LAST_VALUE] = NEVER_SPACED | BIT(TOK_LBRACKET),
+	[LAST_CLOSE] = NEVER_SPACED | BIT(TOK_LBRACKET),
+	[LAST_COMMA] = NEVER_SPACED,
+	[LAST_OP] = NEVER_SPACED,
+};
 
 /* Room for the token: a space where one belongs, and the start of a list element noted. */
 static char *open_token(struct sql_norm *n, const struct sql_token *t, size_t len)
@@ -146,8 +138,8 @@ static char *open_token(struct sql_norm *n, const struct sql_token *t, size_t le
 	struct norm_list *list = top_list(n);
 	char *at;
 
-	if (spaced(n, t))
-		n->out[n->len++] = ' ';
+	n->out[n->len] = ' ';
+	n->len += !(unspaced[n->last] >> t->kind & 1);
 	if (list && list->elem == NO_ELEM && t->kind != TOK_COMMA && t->kind != TOK_RPAREN &&
 	    t->kind != TOK_RBRACKET)
 		list->elem = n->len;
@@ -174,16 +166,31 @@ static void put_value(struct sql_norm *n, const struct sql_token *t, int literal
 	n->last = LAST_VALUE;
 }
 
-static void put_cased(char *at, const char *text, size_t len, int upper)
-{
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
+#define EACH_BYTE 0x0101010101010101ULL
 
-		if (upper)
-			at[i] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-		else
-			at[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+/* Flips the case of the letters from..from+25 in eight bytes. */
+static uint64_t flip_case(uint64_t bytes, char from)
+{
+	uint64_t low = bytes & 0x7f * EACH_BYTE;
+	uint64_t above = low + (0x80 - (uint64_t)from) * EACH_BYTE,
+		 beyond = low + (0x80 - (uint64_t)from - 26) * EACH_BYTE;
+
+	return bytes ^ (above & ~beyond & ~bytes & 0x80 * EACH_BYTE) >> 2;
+}
+
+/* Copies a word with its letters flipped that are of the case that begins with `from`; 0: as it is. */
+static void put_cased(struct sql_norm *n, char *at, const char *text, size_t len, char from)
+{
+	uint64_t bytes;
+
+	/* Eight at a time; what is written behind the word's end is written over by the next token. */
+	for (; len && n->lexer->text_end - text >= 8; len -= len < 8 ? len : 8, at += 8, text += 8) {
+		memcpy(&bytes, text, 8);
+		bytes = from ? flip_case(bytes, from) : bytes;
+		memcpy(at, &bytes, 8);
 	}
+	for (; len; len--, at++, text++)
+		*at = from && *text >= from && *text <= from + 25 ? (char)(*text ^ 32) : *text;
 }
 
 /* NULL, TRUE and FALSE are values where only a value can stand; elsewhere (IS NULL, NOT NULL, ON TRUE) they
@@ -210,12 +217,15 @@ static void put_word(struct sql_norm *n, const struct sql_token *t, int read, ch
 	char *at = open_token(n, t, t->len);
 
 	if (keyword)
-		put_cased(at, t->ptr, t->len, 1);
+		put_cased(n, at, t->ptr, t->len, 'a');
 	else if (n->rules->fold || (!name && (t->flags & WORD_SOFT || next == '(')))
-		put_cased(at, t->ptr, t->len, 0);
+		put_cased(n, at, t->ptr, t->len, 'A');
 	else
-		memcpy(at, t->ptr, t->len);
-	n->last = keyword ? LAST_KEYWORD : name ? LAST_PREFIX_NAME : LAST_NAME;
+		put_cased(n, at, t->ptr, t->len, 0);
+	if (keyword)
+		n->last = t->id == KW_ARRAY ? LAST_ARRAY : LAST_KEYWORD;
+	else
+		n->last = name ? LAST_PREFIX_NAME : LAST_NAME;
 }
 
 static void put_quoted(struct sql_norm *n, const struct sql_token *t, int read)
@@ -327,15 +337,23 @@ static void end_rows(struct sql_norm *n, const struct sql_token *t)
 	pop_list(n);
 }
 
-void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, char next)
+/* What this token ends besides itself. */
+static void before_token(struct sql_norm *n, const struct sql_token *t)
 {
 	struct norm_list *list;
 
 	end_rows(n, t);
-	if (t->kind == TOK_WORD && t->id == KW_SELECT && (list = top_list(n)) &&
-	    list->kind == LIST_ELEMENTS && list->depth == n->depth && list->elem == NO_ELEM &&
-	    !list->kept_len)
+	list = top_list(n);
+	/* IN (SELECT … is no list. */
+	if (t->id == KW_SELECT && list && list->kind == LIST_ELEMENTS && list->depth == n->depth &&
+	    list->elem == NO_ELEM && !list->kept_len)
 		pop_list(n);
+}
+
+void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, char next)
+{
+	if (n->lists)
+		before_token(n, t);
 	switch (t->kind) {
 	case TOK_NUMBER:
 	case TOK_STRING:
@@ -387,10 +405,9 @@ void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, cha
 	}
 	if (n->last != LAST_SIGN)
 		n->signs = 0;
-	n->last_id = t->kind == TOK_WORD ? t->id : KW_NONE;
-	if (n->last_id == KW_VALUES && next == '(')
-		push_list(n, LIST_ROWS, n->depth);
-	else if (n->last_id == KW_VALUES && (next | 0x20) == 'r')
+	n->last_id = t->id;
+	/* VALUES (…) or VALUES ROW(…) */
+	if (t->id == KW_VALUES && (next == '(' || (next | 0x20) == 'r'))
 		push_list(n, LIST_ROWS, n->depth);
 }
 

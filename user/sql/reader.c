@@ -797,7 +797,7 @@ static int keeps_start(const struct sql_reader *rd, const struct sql_token *t)
 	return t->id == KW_ALL || t->id == KW_DISTINCT || rd->block;
 }
 
-int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next)
+int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 {
 	struct reader_frame *f = frame_of(rd);
 	int read = 0, start = f->start;
@@ -815,7 +815,7 @@ int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next
 		}
 		end_name(rd, t);
 	}
-	if (read_secret(rd, t, next)) {
+	if ((rd->secret || t->kind == TOK_WORD) && read_secret(rd, t, next)) {
 		read = READ_SECRET;
 		goto out;
 	}
@@ -864,7 +864,10 @@ int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next
 	if (start && f->start && !keeps_start(rd, t))
 		f->start = 0;
 out:
-	rd->last_id = t->kind == TOK_WORD ? t->id : KW_NONE;
+	rd->last_id = t->id;
+	f = frame_of(rd);
+	rd->idle = rd->verb && !rd->verb->keyed && rd->second &&
+		   !(f->expect | f->start | rd->name_use | rd->secret | rd->count_state);
 	return read;
 }
 

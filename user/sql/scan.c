@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where things end: strings, comments, numbers, operators. Nothing here reads behind `end`. */
+#include "sql/internal.h"
+
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+const char *sql_scan_two(const char *p, const char *end, char a, char b)
+{
+#ifdef __SSE2__
+	const __m128i va = _mm_set1_epi8(a), vb = _mm_set1_epi8(b);
+
+	for (; end - p >= 16; p += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)p);
+		int found =
+			_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, va), _mm_cmpeq_epi8(bytes, vb)));
+
+		if (found)
+			return p + __builtin_ctz((unsigned int)found);
+	}
+#endif
+	while (p < end && *p != a && *p != b)
+		p++;
+	return p;
+}
+
+const char *sql_scan_string(const char *p, const char *end, char quote, int backslash, int *closed)
+{
+	*closed = 0;
+	for (;;) {
+		p = sql_scan_two(p, end, quote, backslash ? '\\' : quote);
+		if (p == end)
+			return end;
+		if (*p != quote) {
+			if (end - p < 2)
+				return end;
+			p += 2;
+		} else if (end - p > 1 && p[1] == quote) {
+			p += 2;
+		} else {
+			*closed = 1;
+			return p + 1;
+		}
+	}
+}
+
+/* The end of the block comment whose text begins at p. */
+const char *sql_scan_comment(const char *p, const char *end, int nested)
+{
+	unsigned long depth = 1;
+
+	while (end - p >= 2) {
+		p = nested ? sql_scan_two(p, end, '*', '/') : memchr(p, '*', (size_t)(end - p));
+		if (!p || end - p < 2)
+			break;
+		if (p[0] == '*' && p[1] == '/') {
+			p += 2;
+			if (!--depth)
+				return p;
+		} else if (nested && p[0] == '/' && p[1] == '*') {
+			p += 2;
+			depth++;
+		} else {
+			p++;
+		}
+	}
+	return end;
+}
+
+const char *sql_scan_line(const char *p, const char *end, int cr)
+{
+	const char *newline;
+
+	if (cr)
+		return sql_scan_two(p, end, '\n', '\r');
+	newline = memchr(p, '\n', (size_t)(end - p));
+	return newline ? newline : end;
+}
+
+const char *sql_scan_space(const char *p, const char *end, int *newline)
+{
+	for (; p < end && sql_byte_is(*p, BYTE_SPACE); p++)
+		*newline |= *p == '\n' || *p == '\r';
+	return p;
+}
+
+/*
+ * Whether \' escapes the quote where the dialect does not say: the reading after which the rest of the text
+ * has all its quotes closed wins, the standard one (it does not escape) when both or none do. Asked once for
+ * a text.
+ */
+int sql_guess_backslash(const char *p, const char *end)
+{
+	int closed[2];
+
+	for (int mode = 0; mode < 2; mode++) {
+		const char *at = p;
+
+		do {
+			at = sql_scan_string(at, end, '\'', mode, &closed[mode]);
+			at = closed[mode] ? memchr(at, '\'', (size_t)(end - at)) : NULL;
+			at = at ? at + 1 : NULL;
+		} while (at);
+	}
+	return closed[1] && !closed[0];
+}
+
+const char *sql_scan_class(const char *p, const char *end, uint8_t bits)
+{
+	while (p < end && sql_byte_is(*p, bits))
+		p++;
+	return p;
+}
+
+static int is_hex(char c)
+{
+	return sql_byte_is(c, BYTE_DIGIT) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* 0x1f, 0b01, 0o17 at p: the end, or NULL when it is none. */
+static const char *scan_based(const char *p, const char *end)
+{
+	char base = end - p > 1 ? p[1] | 0x20 : 0;
+
+	if (*p != '0' || (base != 'x' && base != 'b' && base != 'o'))
+		return NULL;
+	for (p += 2; p < end && (*p == '_' || (base == 'x' ? is_hex(*p) : sql_byte_is(*p, BYTE_DIGIT)));)
+		p++;
+	return p;
+}
+
+static const char *scan_digits(const char *p, const char *end)
+{
+	while (p < end && (sql_byte_is(*p, BYTE_DIGIT) || *p == '_'))
+		p++;
+	return p;
+}
+
+static const char *scan_exponent(const char *p, const char *end)
+{
+	const char *digits = p + 1;
+
+	if (p == end || (*p | 0x20) != 'e')
+		return p;
+	if (digits < end && (*digits == '+' || *digits == '-'))
+		digits++;
+	/* At the end of the text the digits may have been cut off. */
+	return digits == end || sql_byte_is(*digits, BYTE_DIGIT) ? scan_digits(digits, end) : p;
+}
+
+const char *sql_scan_number(const char *p, const char *end)
+{
+	const char *based = scan_based(p, end);
+
+	if (based)
+		return based;
+	p = scan_digits(p, end);
+	if (p < end && *p == '.' && !(end - p > 1 && p[1] == '.'))
+		p = scan_digits(p + 1, end);
+	return scan_exponent(p, end);
+}
+
+/* The operator at p where operators are those of a list. */
+static const char *scan_listed(const char *p, const char *end, const char *const *operators)
+{
+	size_t left = (size_t)(end - p);
+
+	if (left > 1 && !sql_byte_is(p[1], BYTE_OP))
+		return p + 1;
+	for (const char *const *op = operators; *op; op++) {
+		size_t len = strlen(*op);
+
+		if (**op == *p && len <= left && !memcmp(*op, p, len))
+			return p + len;
+	}
+	return p + 1;
+}
+
+/*
+ * PostgreSQL: the longest run of operator characters, but it ends before a comment, and does not end in + or
+ * - unless it holds one of ~ ! @ # % ^ & | ` ?
+ */
+static const char *scan_run(const char *start, const char *end)
+{
+	const char *p = start;
+	int special = 0;
+
+	for (; p < end && sql_byte_is(*p, BYTE_OP); p++) {
+		if (strchr("\\{}", *p))
+			return p == start ? p + 1 : p;
+		if (end - p > 1 && ((p[0] == '-' && p[1] == '-') || (p[0] == '/' && p[1] == '*')))
+			break;
+		/* Drivers write =? for a parameter: only ? itself and jsonpath's @? begin or hold one. */
+		if (*p == '?' && p > start && *start != '?' && p[-1] != '@')
+			break;
+		special |= strchr("~!@#%^&|`?", *p) != NULL;
+	}
+	while (p - start > 1 && !special && (p[-1] == '+' || p[-1] == '-'))
+		p--;
+	return p == start ? p + 1 : p;
+}
+
+const char *sql_scan_operator(const char *p, const char *end, const struct sql_rules *rules)
+{
+	return rules->operators ? scan_listed(p, end, rules->operators) : scan_run(p, end);
+}
