@@ -40,6 +40,8 @@ typedef void (*detect_query_fn)(uint64_t fingerprint, struct detect_query *out, 
 struct detect;
 struct detector;
 
+#define FINDING_RELATED 8
+
 /* One thing to fix: what a detector found at one fingerprint (or place), over all units. Zeroed when new. */
 struct finding {
 	const struct detector *detector;
@@ -64,7 +66,7 @@ struct finding {
 	uint32_t tgid, tid;
 	/* Equal bursts in many units (see detect/repeats.h) */
 	uint64_t bursts, burst_min, burst_max;
-	uint64_t other_fingerprint; /* a second query that matters */
+	uint64_t related[FINDING_RELATED]; /* other queries that matter; 0 = none */
 	char code[48];
 	uint8_t system;
 	uint64_t number; /* what a detector wants to remember of its own */

@@ -293,7 +293,7 @@ static int keep_span(struct unit *unit, const struct statement *stmt, size_t max
 								  .type = stmt->type,
 								  .kind = stmt->kind,
 								  .stmt_class = stmt->stmt_class,
-								  .error = stmt->error};
+								  .params = stmt->params};
 	return 0;
 }
 

@@ -59,7 +59,7 @@ struct unit_span {
 	uint64_t fingerprint, conn;
 	uint64_t t_start, t_end, duration_ns, rows;
 	uint64_t tx_idle_ns;
-	uint8_t type, kind, stmt_class, error;
+	uint8_t type, kind, stmt_class, params;
 };
 
 struct unit_parent {
