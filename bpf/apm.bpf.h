@@ -164,7 +164,6 @@ static __always_inline struct apm_thread *thread_enter(void)
 			return NULL;
 		}
 	}
-	count(APM_CNT_PROBE_HITS);
 	return t;
 }
 
@@ -249,20 +248,25 @@ static __always_inline u64 seq_make(u64 now)
 
 /* ---- events ---- */
 
-static __always_inline void event_header(struct apm_hdr *h, u16 kind, u32 len, u64 seq)
+static __always_inline void event_header_at(struct apm_hdr *h, u16 kind, u32 len, u64 seq, u64 now)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
 	h->kind = kind;
 	h->flags = 0;
 	h->len = len;
-	h->ts = bpf_ktime_get_ns();
+	h->ts = now;
 	h->tgid = id >> 32;
 	h->tid = (u32)id;
 	h->ctx_kind = APM_CTX_THREAD;
 	h->reserved = 0;
 	h->ctx_id = (u32)id;
 	h->stmt_seq = seq;
+}
+
+static __always_inline void event_header(struct apm_hdr *h, u16 kind, u32 len, u64 seq)
+{
+	event_header_at(h, kind, len, seq, bpf_ktime_get_ns());
 }
 
 /* Reserves a whole event of `type` plus `extra` bytes; NULL (counted) when the ring is full. */
@@ -274,16 +278,25 @@ static __always_inline void event_header(struct apm_hdr *h, u16 kind, u32 len, u
 		__e;                                                                 \
 	})
 
-/* No wake-up per event (it costs more than the event): the reader comes by on a timer, and is woken when the
- * ring fills. */
-static __always_inline void event_submit(void *event)
+/*
+ * No wake-up per event (it costs more than the event): the reader comes by on a timer, and is woken when the
+ * ring fills. How full it is is asked for about one event in eight, chosen by the clock.
+ */
+#define RING_ASK_MASK (7ULL << 6)
+
+static __always_inline void event_submit_at(void *event, u64 now)
 {
 	u64 flags = BPF_RB_NO_WAKEUP;
 
 	count(APM_CNT_EVENTS);
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= cfg.wake_bytes)
+	if (!(now & RING_ASK_MASK) && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= cfg.wake_bytes)
 		flags = BPF_RB_FORCE_WAKEUP;
 	bpf_ringbuf_submit(event, flags);
+}
+
+static __always_inline void event_submit(void *event)
+{
+	event_submit_at(event, 0);
 }
 
 /* ---- reading the target ---- */

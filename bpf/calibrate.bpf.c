@@ -13,17 +13,3 @@ int calibrate_return(struct pt_regs *ctx)
 {
 	return 0;
 }
-
-/* Wants the return, to pay for both. */
-SEC("uprobe.multi")
-int calibrate_session(struct pt_regs *ctx)
-{
-	return 0;
-}
-
-/* Does not want it. */
-SEC("uprobe.multi")
-int calibrate_skip_session(struct pt_regs *ctx)
-{
-	return 1;
-}

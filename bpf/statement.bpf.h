@@ -15,6 +15,7 @@ static __always_inline void exec_start(struct apm_exec *x, u64 now, u8 system, u
 		.t_start = now,
 		.t_last = now,
 		.enter = now,
+		.calls = 1,
 		.tid = (u32)bpf_get_current_pid_tgid(),
 		.system = system,
 		.lib_id = lib_id,
@@ -30,14 +31,14 @@ static __always_inline void exec_leave(struct apm_exec *x, u64 now)
 	x->t_last = now;
 }
 
-/* Sends an execution as it stands; `flags` (APM_STMT_*) are added to its own. */
-static __noinline int statement_send(const struct apm_exec *x, u64 conn, u64 handle, u32 conn_gen, u16 flags)
+/* Sends an execution as it stands at `now`; `flags` (APM_STMT_*) are added to its own. */
+static __noinline int statement_send(const struct apm_exec *x, u64 conn, u64 handle, u16 flags, u64 now)
 {
 	struct apm_ev_stmt *e = event_reserve(struct apm_ev_stmt, 0);
 
 	if (!e)
 		return 0;
-	event_header(&e->hdr, APM_EV_STMT, sizeof(*e), x->seq);
+	event_header_at(&e->hdr, APM_EV_STMT, sizeof(*e), x->seq, now);
 	e->hdr.flags = x->flags | flags;
 	e->hdr.tid = x->tid;
 	e->hdr.ctx_id = x->tid;
@@ -53,13 +54,13 @@ static __noinline int statement_send(const struct apm_exec *x, u64 conn, u64 han
 	e->call_site = x->call_site;
 	e->cpu_start_ns = 0;
 	e->cpu_end_ns = 0;
-	e->conn_gen = conn_gen;
+	e->conn_gen = x->conn_gen;
 	e->lib_id = x->lib_id;
 	e->system = x->system;
 	e->param_count = x->param_count;
 	e->result_index = x->result_index;
-	e->reserved = 0;
-	event_submit(e);
+	e->calls = x->calls;
+	event_submit_at(e, now);
 	return 0;
 }
 
@@ -73,7 +74,7 @@ static __noinline int call_abandoned(const struct apm_call *c)
 	if (!h || !c->seq || h->exec.seq != c->seq)
 		return 0;
 	h->exec.enter = 0;
-	statement_send(&h->exec, h->db, key.ptr, 0, APM_STMT_NO_RETURN);
+	statement_send(&h->exec, h->db, key.ptr, APM_STMT_NO_RETURN, bpf_ktime_get_ns());
 	h->exec.seq = 0;
 	return 0;
 }

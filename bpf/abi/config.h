@@ -63,6 +63,8 @@ enum apm_off {
 	APM_OFF_LITE_STMT_PC = 12,   /* before 3.38: s32, >= 0 while rows remain */
 	APM_OFF_LITE_MEM_Z = 13,     /* text or blob pointer */
 	APM_OFF_LITE_MEM_N = 14,     /* its length, s32 */
+	APM_OFF_LITE_STMT_RO = 15,   /* the byte with the bit that says "reads only" */
+	APM_OFF_LITE_RO_MASK = 16,   /* not an offset: that bit */
 	APM_OFF_MAX = 20,
 };
 

@@ -88,7 +88,7 @@ struct apm_ev_stmt {
 	__u8 system;	  /* enum apm_system */
 	__u8 param_count; /* bound parameters hashed, 255 = 255 or more */
 	__u32 result_index;
-	__u32 reserved;
+	__u32 calls; /* probed calls that worked on it, for the tool's own cost */
 };
 
 /* hdr.flags of APM_EV_TEXT */

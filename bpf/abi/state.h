@@ -31,6 +31,8 @@ struct apm_exec {
 	__u64 call_site;
 	__u32 tid;
 	__u32 result_index;
+	__u32 calls; /* probed calls so far */
+	__u32 conn_gen;
 	__u16 flags; /* APM_STMT_* */
 	__u16 lib_id;
 	__u8 param_count;
@@ -59,13 +61,16 @@ struct apm_handle {
 	__u64 text_ptr; /* the text that text_id stands for was at this address */
 	__u64 db;
 	__u64 changes; /* total_changes of the connection at the start */
-	__u32 text_known;
-	__u32 reserved;
+	__u32 runs;
+	__u8 text_known;
+	__u8 inside;   /* prepared by sqlite3_exec: handle and text go without a sign */
+	__u8 readonly; /* the statement cannot change rows */
+	__u8 reserved;
 };
 
 _Static_assert(sizeof(struct apm_key) == 16, "ABI: size of struct apm_key");
-_Static_assert(sizeof(struct apm_exec) == 96, "ABI: size of struct apm_exec");
-_Static_assert(sizeof(struct apm_conn) == 120, "ABI: size of struct apm_conn");
-_Static_assert(sizeof(struct apm_handle) == 128, "ABI: size of struct apm_handle");
+_Static_assert(sizeof(struct apm_exec) == 104, "ABI: size of struct apm_exec");
+_Static_assert(sizeof(struct apm_conn) == 128, "ABI: size of struct apm_conn");
+_Static_assert(sizeof(struct apm_handle) == 136, "ABI: size of struct apm_handle");
 
 #endif

@@ -144,7 +144,7 @@ static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags)
 
 	if (c->op == APM_OP_PREPARE) {
 		if ((x->flags | flags) & APM_STMT_ERROR) {
-			statement_send(x, conn, 0, c->gen, flags | APM_STMT_PREPARE_FAILED);
+			statement_send(x, conn, 0, flags | APM_STMT_PREPARE_FAILED, bpf_ktime_get_ns());
 		} else if (x->has_result) {
 			struct apm_ev_prepare *e = event_reserve(struct apm_ev_prepare, 0);
 
@@ -159,7 +159,7 @@ static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags)
 			}
 		}
 	} else {
-		statement_send(x, conn, 0, c->gen, flags);
+		statement_send(x, conn, 0, flags, bpf_ktime_get_ns());
 	}
 	x->seq = 0;
 	x->enter = 0;
@@ -186,6 +186,7 @@ static __always_inline struct apm_conn *send_begin(struct pt_regs *ctx, struct a
 	if (c->exec.seq)
 		conn_end(c, conn, APM_STMT_NO_RETURN);
 	exec_start(&c->exec, now, APM_SYSTEM_POSTGRESQL, lib->lib_id);
+	c->exec.conn_gen = c->gen;
 	c->op = APM_OP_STATEMENT;
 	c->exec.text_id = c->exec.seq;
 	c->exec.call_site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
@@ -415,7 +416,7 @@ static __always_inline void result_final(struct apm_thread *t, struct apm_conn *
 	u64 off, rows = 0;
 
 	if (x->has_result) {
-		statement_send(x, conn, 0, c->gen, APM_STMT_MORE);
+		statement_send(x, conn, 0, APM_STMT_MORE, x->t_last);
 		x->result_index++;
 		x->rows = 0;
 		x->duration_ns = 0;
@@ -499,6 +500,7 @@ static __always_inline bool libpq_PQgetResult(struct pt_regs *ctx, struct apm_th
 	if (!call)
 		return false;
 	c->exec.enter = bpf_ktime_get_ns();
+	c->exec.calls++;
 	call->sp = sp;
 	call->obj = conn;
 	call->seq = c->exec.seq;
@@ -519,7 +521,6 @@ static __always_inline int libpq_PQgetResult_ret(struct pt_regs *ctx, u64 cookie
 
 	if (!t)
 		return 0;
-	count(APM_CNT_RETURN_HITS);
 	calls_unwind_return(t, PT_REGS_SP(ctx));
 	call = call_returning(t, PT_REGS_SP(ctx));
 	if (!call || call->symbol != SYM_PQgetResult)

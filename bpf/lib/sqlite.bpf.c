@@ -85,7 +85,7 @@ static __always_inline void db_closed(u64 db)
 /* ---- errors ---- */
 
 /* Extended code and message, as sqlite3_extended_errcode() and sqlite3_errmsg() would give them now. */
-static __noinline int db_error(struct apm_thread *t, u64 db, const struct apm_lib *lib, u64 seq, s32 rc)
+static __noinline int db_error(u64 db, const struct apm_lib *lib, u64 seq, s32 rc)
 {
 	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);
 	u64 off, z_off;
@@ -116,53 +116,113 @@ static __noinline int db_error(struct apm_thread *t, u64 db, const struct apm_li
 	return 0;
 }
 
-/* ---- start of an execution ---- */
+/* ---- reading a statement ---- */
 
-/* One bound value (struct Mem). */
+/* The part of an sqlite3_stmt that is of interest, read at once: every copy from user space has its price. */
+struct stmt_view {
+	u64 db;
+	u64 text;
+	u64 values;
+	s16 vars;
+	bool rows_remain;
+	bool readonly;
+};
+
+/* The first bytes of an sqlite3_stmt. On the BPF stack: the kernel checks a copy to anywhere else at length.
+ */
+struct stmt_head {
+	u64 word[32];
+};
+
+/* A field of the statement, aligned to its size as the compiler laid it out; 0 when its offset is not known.
+ */
+static __always_inline u64 stmt_field(const struct stmt_head *head, u64 stmt, s32 off)
+{
+	u32 word = (u32)off >> 3;
+
+	if (off < 0)
+		return 0;
+	if (word >= sizeof(head->word) / sizeof(head->word[0]))
+		return read_u64(stmt + off);
+	barrier_var(word); /* or the compiler adds up the offset before its bounds are known */
+	return head->word[word & 31] >> (off & 7) * 8;
+}
+
+static __noinline bool stmt_read(u64 stmt, const struct apm_lib *lib, struct stmt_view *v)
+{
+	s32 state = lib->off[APM_OFF_LITE_STMT_STATE], pc = lib->off[APM_OFF_LITE_STMT_PC];
+	s32 readonly = lib->off[APM_OFF_LITE_STMT_RO];
+	struct stmt_head head;
+
+	if (bpf_probe_read_user(&head, sizeof(head), (void *)stmt))
+		return false;
+	v->db = stmt_field(&head, stmt, lib->off[APM_OFF_LITE_STMT_DB]);
+	v->text = stmt_field(&head, stmt, lib->off[APM_OFF_LITE_STMT_SQL]);
+	v->vars = (s16)stmt_field(&head, stmt, lib->off[APM_OFF_LITE_STMT_NVAR]);
+	v->values = stmt_field(&head, stmt, lib->off[APM_OFF_LITE_STMT_AVAR]);
+	v->readonly =
+		readonly >= 0 && (stmt_field(&head, stmt, readonly) & (u8)lib->off[APM_OFF_LITE_RO_MASK]);
+	if (state >= 0)
+		v->rows_remain = (u8)stmt_field(&head, stmt, state) == (u8)lib->off[APM_OFF_LITE_STATE_RUN];
+	else if (pc >= 0)
+		v->rows_remain = (s32)stmt_field(&head, stmt, pc) >= 0;
+	else
+		v->rows_remain = true; /* then sqlite3_reset is probed */
+	return true;
+}
+
+/* The first bytes of a bound value (struct Mem): u, z, n and flags stand there in every release since 3.8. */
+struct mem {
+	u64 word[4];
+};
+
+static __always_inline u64 mem_field(const struct mem *m, s32 off)
+{
+	u64 word = off < 8 ? m->word[0] : off < 16 ? m->word[1] : off < 24 ? m->word[2] : m->word[3];
+
+	return off & 4 ? word >> 32 : word;
+}
+
 static __always_inline u64 value_hash(const struct apm_lib *lib, u64 addr, u64 h)
 {
-	u16 flags = 0;
+	struct mem m;
+	u16 flags;
 
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)(addr + lib->off[APM_OFF_LITE_MEM_FLAGS]));
+	if (bpf_probe_read_user(&m, sizeof(m), (void *)addr))
+		return h;
+	flags = mem_field(&m, lib->off[APM_OFF_LITE_MEM_FLAGS]);
 	if (flags & MEM_Null)
 		return hash_step(h, 1);
 	if (flags & (MEM_Int | MEM_Real))
-		return hash_step(h, read_u64(addr)); /* the union of both is first in Mem */
-	return param_hash_bytes(h, read_u64(addr + lib->off[APM_OFF_LITE_MEM_Z]),
-				read_u32(addr + lib->off[APM_OFF_LITE_MEM_N]));
+		return hash_step(h, m.word[0]); /* the union of both is first in Mem */
+	return param_hash_bytes(h, mem_field(&m, lib->off[APM_OFF_LITE_MEM_Z]),
+				(u32)mem_field(&m, lib->off[APM_OFF_LITE_MEM_N]));
 }
 
-static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, u64 stmt,
+static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, const struct stmt_view *v,
 				   const struct apm_lib *lib)
 {
-	u64 off, array, size, h = hash_start();
-	s16 vars = 0;
-	s32 i;
+	s32 size = lib->off[APM_OFF_LITE_MEM_SIZE], i;
+	u64 h = hash_start();
 
-	if (!lib_off(lib, APM_OFF_LITE_STMT_NVAR, &off))
-		return 0;
-	bpf_probe_read_user(&vars, sizeof(vars), (void *)(stmt + off));
-	if (vars <= 0)
-		return 0;
-	x->param_count = vars > 255 ? 255 : vars;
-	if (!lib_off(lib, APM_OFF_LITE_STMT_AVAR, &off) || lib->off[APM_OFF_LITE_MEM_FLAGS] < 0 ||
-	    lib->off[APM_OFF_LITE_MEM_Z] < 0 || lib->off[APM_OFF_LITE_MEM_N] < 0 ||
-	    !lib_off(lib, APM_OFF_LITE_MEM_SIZE, &size)) {
-		x->flags |= APM_STMT_PARAMS_PARTIAL;
-		count(APM_CNT_PARAMS_PARTIAL);
-		return 0;
+	x->param_count = v->vars > 255 ? 255 : v->vars;
+	t->partial = v->vars > APM_MAX_PARAMS;
+	if (!v->values || size <= 0 || lib->off[APM_OFF_LITE_MEM_FLAGS] < 0 ||
+	    lib->off[APM_OFF_LITE_MEM_Z] < 0 || lib->off[APM_OFF_LITE_MEM_N] < 0) {
+		t->partial = 1;
+	} else {
+		for (i = 0; i < APM_MAX_PARAMS && i < v->vars; i++)
+			h = value_hash(lib, v->values + (u64)i * size, h);
+		x->param_hash = h;
 	}
-	array = read_u64(stmt + off);
-	t->partial = vars > APM_MAX_PARAMS;
-	for (i = 0; i < APM_MAX_PARAMS && i < vars; i++)
-		h = value_hash(lib, array + i * size, h);
 	if (t->partial) {
 		x->flags |= APM_STMT_PARAMS_PARTIAL;
 		count(APM_CNT_PARAMS_PARTIAL);
 	}
-	x->param_hash = h;
 	return 0;
 }
+
+/* ---- executions ---- */
 
 /* The text goes out once per handle; its address tells when another statement has taken the handle's place.
  */
@@ -189,118 +249,129 @@ static __always_inline u64 handle_changes(const struct apm_handle *h, const stru
 	return h->db && lib_off(lib, APM_OFF_LITE_DB_TOTAL_CHANGES, &off) ? read_u64(h->db + off) : 0;
 }
 
-/*
- * `inside`: called by sqlite3_exec, which prepares anew for each statement and frees without sqlite3_finalize, so that handle
- * and text may stand at the addresses of the last ones.
- */
-static __always_inline void execution_start(struct apm_thread *t, struct apm_handle *h, u64 stmt, const struct apm_lib *lib,
-					    u64 site, bool inside)
+static __always_inline void execution_start(struct apm_thread *t, struct apm_handle *h,
+					    const struct stmt_view *v, const struct apm_lib *lib, u64 site,
+					    u64 now)
 {
-	u64 off, text = 0, text_id = h->exec.text_id;
+	u64 text_id = h->exec.text_id;
 
-	exec_start(&h->exec, bpf_ktime_get_ns(), APM_SYSTEM_SQLITE, lib->lib_id);
+	exec_start(&h->exec, now, APM_SYSTEM_SQLITE, lib->lib_id);
 	h->exec.call_site = site;
 	h->exec.text_id = text_id;
-	if (lib_off(lib, APM_OFF_LITE_STMT_SQL, &off))
-		text = read_u64(stmt + off);
-	if (inside || !h->text_known || h->text_ptr != text) {
-		if (lib_off(lib, APM_OFF_LITE_STMT_DB, &off))
-			h->db = read_u64(stmt + off);
+	h->runs++;
+	if (h->inside || !h->text_known || h->text_ptr != v->text) {
+		h->db = v->db;
+		h->readonly = v->readonly;
 		db_seen(h->db, lib->lib_id);
-		if (text)
-			handle_text(h, text);
+		if (v->text)
+			handle_text(h, v->text);
 	}
-	h->changes = handle_changes(h, lib);
-	bound_values(t, &h->exec, stmt, lib);
+	if (!h->readonly)
+		h->changes = handle_changes(h, lib);
+	if (v->vars > 0)
+		bound_values(t, &h->exec, v, lib);
 }
 
-/* Whether the handle is between two rows of an execution. */
-static __always_inline bool rows_remain(u64 stmt, const struct apm_lib *lib)
+static __always_inline void execution_end(struct apm_handle *h, u64 stmt, u16 flags, u64 now)
 {
-	u64 off;
-
-	if (lib_off(lib, APM_OFF_LITE_STMT_STATE, &off))
-		return read_u8(stmt + off) == (u8)lib->off[APM_OFF_LITE_STATE_RUN];
-	if (lib_off(lib, APM_OFF_LITE_STMT_PC, &off))
-		return (s32)read_u32(stmt + off) >= 0;
-	return true; /* then sqlite3_reset is probed */
-}
-
-static __always_inline void execution_end(struct apm_handle *h, u64 stmt, u16 flags)
-{
-	statement_send(&h->exec, h->db, stmt, 0, flags);
+	statement_send(&h->exec, h->db, stmt, flags, now);
 	h->exec.seq = 0;
 }
 
-static __always_inline struct apm_handle *handle_get(u64 stmt)
+static __always_inline struct apm_handle *handle_create(const struct apm_key *key)
 {
-	struct apm_key key = object_key(stmt);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
-
-	if (h)
-		return h;
-	if (bpf_map_update_elem(&handles, &key, &handle_zero, BPF_NOEXIST))
+	if (bpf_map_update_elem(&handles, key, &handle_zero, BPF_NOEXIST))
 		count(APM_CNT_MAP_FULL);
-	return bpf_map_lookup_elem(&handles, &key);
+	return bpf_map_lookup_elem(&handles, key);
 }
 
 /* ---- sqlite3_step ---- */
 
-static __always_inline bool step_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+/*
+ * Reading the return address costs as much as sending the event. A handle that the program steps itself
+ * (sqlite3_finalize is probed, so it stays that handle) tells its call site for its first executions and for
+ * one in eight of the rest; the others say "not known".
+ */
+#define SITE_RUNS     16
+#define SITE_RUN_MASK 7
+
+static __always_inline bool site_wanted(const struct apm_thread *t, const struct apm_handle *h)
+{
+	return t->depth || !h || !h->text_known || h->inside || h->runs < SITE_RUNS ||
+	       !(h->runs & SITE_RUN_MASK);
+}
+
+static __always_inline void step_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
 				       const struct apm_lib *lib)
 {
-	u64 stmt = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx), site;
+	u64 stmt = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx), site = 0, now;
+	struct apm_key key = object_key(stmt);
+	bool inside = false, site_read;
 	struct apm_handle *h;
+	struct stmt_view v;
 	struct apm_call *call;
-	bool inside = false;
 
 	calls_unwind_entry(t, sp);
-	site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
+	h = bpf_map_lookup_elem(&handles, &key);
+	site_read = site_wanted(t, h);
+	if (site_read)
+		site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
 	if (t->depth && inside)
-		return false; /* SQLite's own: schema reading, virtual tables, foreign keys */
-	h = stmt ? handle_get(stmt) : NULL;
+		return; /* SQLite's own: schema reading, virtual tables, foreign keys */
+	if (!stmt_read(stmt, lib, &v))
+		return;
 	if (!h)
-		return false;
+		h = handle_create(&key);
+	if (!h)
+		return;
 	call = call_push(t);
 	if (!call)
-		return false;
-	if (h->exec.seq && !rows_remain(stmt, lib))
-		execution_end(h, stmt, 0);
-	if (!h->exec.seq) {
-		execution_start(t, h, stmt, lib, site, inside);
+		return;
+	now = bpf_ktime_get_ns();
+	if (h->exec.seq && !v.rows_remain)
+		execution_end(h, stmt, 0, now);
+	if (h->exec.seq) {
+		h->exec.enter = now;
+		h->exec.calls++;
+	} else {
+		if (site_read)
+			h->inside = inside;
+		execution_start(t, h, &v, lib, site, now);
 		if (t->depth > 1)
 			h->exec.flags |= APM_STMT_NESTED;
-	} else {
-		h->exec.enter = bpf_ktime_get_ns();
 	}
 	call->sp = sp;
 	call->obj = stmt;
 	call->seq = h->exec.seq;
 	call->symbol = SYM_sqlite3_step;
 	call->lib_id = lib->lib_id;
-	return true;
 }
 
-static __always_inline void step_return(struct apm_thread *t, struct apm_handle *h, u64 stmt, s32 rc,
-					const struct apm_lib *lib)
+/* A text whose page was not present at the entry is there now. */
+static __noinline int text_again(struct apm_handle *h)
+{
+	struct text_source src = {
+		.text_id = h->exec.text_id,
+		.conn = h->db,
+		.ptr = h->text_ptr,
+		.len = TEXT_LEN_UNKNOWN,
+		.system = APM_SYSTEM_SQLITE,
+	};
+
+	h->text_known = text_send(&src) >= 0;
+	if (!h->text_known)
+		count(APM_CNT_UNREADABLE_TEXT);
+	return 0;
+}
+
+static __always_inline void step_return(struct apm_handle *h, u64 stmt, s32 rc, const struct apm_lib *lib)
 {
 	struct apm_exec *x = &h->exec;
 	u64 now = bpf_ktime_get_ns(), off;
 
 	exec_leave(x, now);
-	if (!h->text_known && h->text_ptr) {
-		struct text_source src = {
-			.text_id = x->text_id,
-			.conn = h->db,
-			.ptr = h->text_ptr,
-			.len = TEXT_LEN_UNKNOWN,
-			.system = APM_SYSTEM_SQLITE,
-		};
-
-		h->text_known = text_send(&src) >= 0;
-		if (!h->text_known)
-			count(APM_CNT_UNREADABLE_TEXT);
-	}
+	if (!h->text_known && h->text_ptr)
+		text_again(h);
 	if (!x->t_first)
 		x->t_first = now;
 	if (rc == SQLITE_ROW) {
@@ -309,17 +380,17 @@ static __always_inline void step_return(struct apm_thread *t, struct apm_handle 
 	}
 	if (rc != SQLITE_DONE) {
 		x->flags |= APM_STMT_ERROR;
-		db_error(t, h->db, lib, x->seq, rc);
-	} else if (!x->rows && h->db && lib_off(lib, APM_OFF_LITE_DB_CHANGES, &off) &&
+		db_error(h->db, lib, x->seq, rc);
+	} else if (!x->rows && !h->readonly && h->db && lib_off(lib, APM_OFF_LITE_DB_CHANGES, &off) &&
 		   handle_changes(h, lib) != h->changes) {
 		x->rows = read_u64(h->db + off);
 	}
-	execution_end(h, stmt, 0);
+	execution_end(h, stmt, 0, now);
 }
 
 /* ---- sqlite3_prepare*: only a failure is of interest, the text of a success is in the handle ---- */
 
-static __always_inline bool prepare_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+static __always_inline void prepare_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
 					  const struct apm_lib *lib)
 {
 	u64 sp = PT_REGS_SP(ctx), now;
@@ -327,10 +398,10 @@ static __always_inline bool prepare_enter(struct pt_regs *ctx, struct apm_thread
 
 	calls_unwind_entry(t, sp);
 	if (t->depth)
-		return false;
+		return;
 	call = call_push(t);
 	if (!call)
-		return false;
+		return;
 	now = bpf_ktime_get_ns();
 	call->sp = sp;
 	call->obj = PT_REGS_PARM1(ctx);
@@ -340,11 +411,9 @@ static __always_inline bool prepare_enter(struct pt_regs *ctx, struct apm_thread
 	call->seq = seq_make(now);
 	call->symbol = APM_COOKIE_SYMBOL(cookie);
 	call->lib_id = lib->lib_id;
-	return true;
 }
 
-static __noinline int prepare_failed(struct apm_thread *t, const struct apm_call *call,
-				     const struct apm_lib *lib, s32 rc)
+static __noinline int prepare_failed(const struct apm_call *call, const struct apm_lib *lib, s32 rc)
 {
 	struct text_source src = {
 		.text_id = call->seq,
@@ -362,15 +431,15 @@ static __noinline int prepare_failed(struct apm_thread *t, const struct apm_call
 	exec_leave(&x, bpf_ktime_get_ns());
 	if (text_send(&src) < 0)
 		count(APM_CNT_UNREADABLE_TEXT);
-	db_error(t, call->obj, lib, x.seq, rc);
-	statement_send(&x, call->obj, 0, 0, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED);
+	db_error(call->obj, lib, x.seq, rc);
+	statement_send(&x, call->obj, 0, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED, x.t_last);
 	return 0;
 }
 
 /* ---- sqlite3_open ---- */
 
 /* sqlite3_open(filename, ppDb), sqlite3_open_v2(filename, ppDb, flags, zVfs): the same where it matters. */
-static __always_inline bool open_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+static __always_inline void open_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
 				       const struct apm_lib *lib)
 {
 	u64 sp = PT_REGS_SP(ctx);
@@ -378,10 +447,10 @@ static __always_inline bool open_enter(struct pt_regs *ctx, struct apm_thread *t
 
 	calls_unwind_entry(t, sp);
 	if (t->depth)
-		return false;
+		return;
 	call = call_push(t);
 	if (!call)
-		return false;
+		return;
 	call->sp = sp;
 	call->obj = 0;
 	call->seq = 0;
@@ -389,7 +458,6 @@ static __always_inline bool open_enter(struct pt_regs *ctx, struct apm_thread *t
 	call->arg[1] = PT_REGS_PARM2(ctx);
 	call->symbol = APM_COOKIE_SYMBOL(cookie);
 	call->lib_id = lib->lib_id;
-	return true;
 }
 
 static __always_inline void open_return(const struct apm_call *call, s32 rc)
@@ -413,36 +481,40 @@ static __always_inline void handle_gone(u64 stmt, bool finalized)
 	if (!h)
 		return;
 	if (h->exec.seq)
-		execution_end(h, stmt, 0);
+		execution_end(h, stmt, 0, bpf_ktime_get_ns());
 	if (finalized)
 		bpf_map_delete_elem(&handles, &key);
 }
 
 /* ---- programs ---- */
 
-/* Returns true when the return of this call is wanted. */
-static __always_inline bool sqlite_enter(struct pt_regs *ctx, u64 cookie)
+SEC("uprobe.multi")
+int sqlite_entry(struct pt_regs *ctx)
 {
+	u64 cookie = bpf_get_attach_cookie(ctx);
 	u32 lib_id = APM_COOKIE_LIB(cookie);
 	struct apm_thread *t = thread_enter();
 	struct apm_lib *lib;
 
 	if (!t)
-		return false;
+		return 0;
 	lib = bpf_map_lookup_elem(&libs, &lib_id);
 	if (!lib)
-		return false;
+		return 0;
 	switch (APM_COOKIE_SYMBOL(cookie)) {
 	case SYM_sqlite3_step:
-		return step_enter(ctx, t, cookie, lib);
+		step_enter(ctx, t, cookie, lib);
+		break;
 	case SYM_sqlite3LockAndPrepare:
 	case SYM_sqlite3_prepare:
 	case SYM_sqlite3_prepare_v2:
 	case SYM_sqlite3_prepare_v3:
-		return prepare_enter(ctx, t, cookie, lib);
+		prepare_enter(ctx, t, cookie, lib);
+		break;
 	case SYM_sqlite3_open:
 	case SYM_sqlite3_open_v2:
-		return open_enter(ctx, t, cookie, lib);
+		open_enter(ctx, t, cookie, lib);
+		break;
 	case SYM_sqlite3_finalize:
 		handle_gone(PT_REGS_PARM1(ctx), true);
 		break;
@@ -454,10 +526,11 @@ static __always_inline bool sqlite_enter(struct pt_regs *ctx, u64 cookie)
 		db_closed(PT_REGS_PARM1(ctx));
 		break;
 	}
-	return false;
+	return 0;
 }
 
-static __always_inline int sqlite_leave(struct pt_regs *ctx)
+SEC("uprobe.multi")
+int sqlite_return(struct pt_regs *ctx)
 {
 	struct apm_thread *t = thread_find();
 	s32 rc = (s32)PT_REGS_RC(ctx);
@@ -469,7 +542,6 @@ static __always_inline int sqlite_leave(struct pt_regs *ctx)
 
 	if (!t)
 		return 0;
-	count(APM_CNT_RETURN_HITS);
 	calls_unwind_return(t, PT_REGS_SP(ctx));
 	call = call_returning(t, PT_REGS_SP(ctx));
 	if (!call)
@@ -483,14 +555,14 @@ static __always_inline int sqlite_leave(struct pt_regs *ctx)
 		key = object_key(call->obj);
 		h = bpf_map_lookup_elem(&handles, &key);
 		if (h && h->exec.seq == call->seq)
-			step_return(t, h, key.ptr, rc, lib);
+			step_return(h, key.ptr, rc, lib);
 		break;
 	case SYM_sqlite3LockAndPrepare:
 	case SYM_sqlite3_prepare:
 	case SYM_sqlite3_prepare_v2:
 	case SYM_sqlite3_prepare_v3:
 		if (rc != SQLITE_OK)
-			prepare_failed(t, call, lib, rc);
+			prepare_failed(call, lib, rc);
 		break;
 	case SYM_sqlite3_open:
 	case SYM_sqlite3_open_v2:
@@ -499,25 +571,4 @@ static __always_inline int sqlite_leave(struct pt_regs *ctx)
 	}
 	call_pop(t);
 	return 0;
-}
-
-SEC("uprobe.multi")
-int sqlite_entry(struct pt_regs *ctx)
-{
-	sqlite_enter(ctx, bpf_get_attach_cookie(ctx));
-	return 0;
-}
-
-SEC("uprobe.multi")
-int sqlite_return(struct pt_regs *ctx)
-{
-	return sqlite_leave(ctx);
-}
-
-SEC("uprobe.multi")
-int sqlite_session(struct pt_regs *ctx)
-{
-	if (session_phase(ctx))
-		return sqlite_leave(ctx);
-	return sqlite_enter(ctx, bpf_get_attach_cookie(ctx)) ? 0 : 1;
 }

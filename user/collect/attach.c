@@ -136,7 +136,7 @@ static int attach_pair(struct attachment *a, const struct loader *l, const char 
 		       const struct lib_match *m)
 {
 	int (*make)(struct attachment *, struct bpf_program *, const char *, const struct site_list *, int) =
-		loader_mode(l) == PROBE_MULTI ? multi_link : single_links;
+		loader_mode(l) == PROBE_SINGLE ? single_links : multi_link;
 	struct bpf_program *entry = loader_program(l, prefix, "entry"),
 			   *ret = loader_program(l, prefix, "return");
 	struct site_list sites;
@@ -157,6 +157,8 @@ static int attach_pair(struct attachment *a, const struct loader *l, const char 
 static struct attachment *attach(const struct loader *l, const char *prefix, const struct lib_match *m,
 				 int fd)
 {
+	/* A library has a session program where it pays: where many returns are not wanted. */
+	struct bpf_program *session = loader_program(l, prefix, "session");
 	struct attachment *a = calloc(1, sizeof(*a));
 	struct site_list sites;
 	char path[64];
@@ -170,10 +172,8 @@ static struct attachment *attach(const struct loader *l, const char *prefix, con
 	a->sites = (unsigned int)sites.count;
 	if (!m->returns_safe) {
 		err = -EPERM;
-	} else if (loader_mode(l) == PROBE_SESSION) {
-		struct bpf_program *prog = loader_program(l, prefix, "session");
-
-		a->session_fd = prog ? session_link(prog, path, &sites) : -ENOTSUP;
+	} else if (session) {
+		a->session_fd = session_link(session, path, &sites);
 		err = a->session_fd < 0 ? a->session_fd : 0;
 	} else {
 		err = attach_pair(a, l, prefix, path, m);
@@ -198,7 +198,7 @@ struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_of
 
 	m.probe[0].symbol = ret ? &both : &only_entry;
 	m.probe[0].site.file_off = file_off;
-	return attach(l, !ret && loader_mode(l) == PROBE_SESSION ? "calibrate_skip" : "calibrate", &m, fd);
+	return attach(l, "calibrate", &m, fd);
 }
 
 unsigned int attachment_sites(const struct attachment *a)

@@ -98,7 +98,7 @@ static void choose_programs(struct loader *l)
 
 		if (bpf_program__type(prog) != BPF_PROG_TYPE_KPROBE)
 			continue;
-		bpf_program__set_autoload(prog, session == (l->mode == PROBE_SESSION));
+		bpf_program__set_autoload(prog, !session || l->mode == PROBE_SESSION);
 		if (session)
 			bpf_program__set_expected_attach_type(prog,
 							      (enum bpf_attach_type)ATTACH_UPROBE_SESSION);
