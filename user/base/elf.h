@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ELF files, read through libelf: symbols, segments, build-id, call-frame information. Safe on hostile files. */
+/* ELF files, read through libelf: symbols, segments, build-id, call-frame information. Safe on hostile files.
+ */
 #ifndef APM_BASE_ELF_H
 #define APM_BASE_ELF_H
 
@@ -9,8 +10,9 @@
 struct elf_file;
 
 /*
- * Opens `path` (or takes over `fd` when path is NULL, also on failure). NULL with errno; ENOEXEC when it is no little-endian
- * 64-bit ELF file. Nothing is mapped: a file that is truncated while it is read gives errors, never SIGBUS.
+ * Opens `path` (or takes over `fd` when path is NULL, also on failure). NULL with errno; ENOEXEC when it is
+ * no little-endian 64-bit ELF file. Nothing is mapped: a file that is truncated while it is read gives
+ * errors, never SIGBUS.
  */
 struct elf_file *elf_file_open(const char *path, int fd);
 void elf_file_close(struct elf_file *f); /* accepts NULL */
@@ -28,9 +30,10 @@ struct elf_symbol {
 };
 
 /*
- * Calls fn for every function symbol (and IFUNC) of .dynsym and .symtab, imports included, once for each name and address;
- * fn returns non-zero to stop, which is then returned. A file without .symtab is completed from its debug file under
- * /usr/lib/debug (by build-id, else by .gnu_debuglink with its checksum). 0 or -ENOMEM otherwise.
+ * Calls fn for every function symbol (and IFUNC) of .dynsym and .symtab, imports included, once for each name
+ * and address; fn returns non-zero to stop, which is then returned. A file without .symtab is completed from
+ * its debug file under /usr/lib/debug (by build-id, else by .gnu_debuglink with its checksum). 0 or -ENOMEM
+ * otherwise.
  */
 int elf_each_symbol(struct elf_file *f, int (*fn)(const struct elf_symbol *sym, void *arg), void *arg);
 /* The defined function `name` (duplicates by symbol version give one). 0 or -ENOENT. */
@@ -49,10 +52,12 @@ int elf_offset_to_addr(const struct elf_file *f, uint64_t off, uint64_t *addr);
 int elf_text_range(const struct elf_file *f, uint64_t addr, uint64_t *start, uint64_t *end);
 /* Where the first segment of a PT_* type lies: st_value address and length in the file. 0 or -ENOENT. */
 int elf_segment(const struct elf_file *f, uint32_t type, uint64_t *addr, uint64_t *len);
-/* Bytes at st_value `addr`, which live as long as the file; *len is what is available there, at most `want`. NULL when unmapped or not in the file. */
+/* Bytes at st_value `addr`, which live as long as the file; *len is what is available there, at most `want`.
+ * NULL when unmapped or not in the file. */
 const uint8_t *elf_bytes(const struct elf_file *f, uint64_t addr, size_t want, size_t *len);
 
-/* Contents of the first section `name`, and its st_value address; lives as long as the file. NULL when there is none. */
+/* Contents of the first section `name`, and its st_value address; lives as long as the file. NULL when there
+ * is none. */
 const uint8_t *elf_section(struct elf_file *f, const char *name, size_t *len, uint64_t *addr);
 
 /* One row of call-frame information (.eh_frame), at one address. */
@@ -63,14 +68,16 @@ enum cfi_base {
 };
 struct cfi_row {
 	enum cfi_base base;
-	int32_t cfa_off; /* CFA = base + cfa_off */
-	int32_t fp_off;	 /* saved frame pointer at CFA + fp_off; 0 = not saved */
-	int32_t ra_off;	 /* return address at CFA + ra_off (-8 on x86-64); 0 = still in the link register (arm64) */
+	int32_t cfa_off;   /* CFA = base + cfa_off */
+	int32_t fp_off;	   /* saved frame pointer at CFA + fp_off; 0 = not saved */
+	int32_t ra_off;	   /* return address at CFA + ra_off (-8 on x86-64); 0 = still in the link register
+			      (arm64) */
 	uint8_t outermost; /* the return address is undefined: nothing called this */
 };
 /*
- * The row in force at st_value `addr`. 0; -ENOENT when no FDE covers it; -ENOTSUP for expressions and a CFA that hangs on
- * another register; -EBADMSG for a malformed table. Format: Linux Standard Base 5.0 core, 10.6, and DWARF 5, 6.4.
+ * The row in force at st_value `addr`. 0; -ENOENT when no FDE covers it; -ENOTSUP for expressions and a CFA
+ * that hangs on another register; -EBADMSG for a malformed table. Format: Linux Standard Base 5.0 core, 10.6,
+ * and DWARF 5, 6.4.
  */
 int elf_cfi_row(struct elf_file *f, uint64_t addr, struct cfi_row *out);
 
