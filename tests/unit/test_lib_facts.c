@@ -404,7 +404,8 @@ static void libpq_error(void **state)
 	memcpy((char *)res + facts->off[APM_OFF_PG_RES_ERRFIELDS], &list, sizeof(list));
 	assert_string_equal(field(res, PG_DIAG_SQLSTATE), "42P01");
 	assert_string_equal(field(res, PG_DIAG_MESSAGE_PRIMARY), "no such table");
-	memset((char *)res + facts->off[APM_OFF_PG_RES_ERRFIELDS], 0, sizeof(char *));
+	list = NULL;
+	memcpy((char *)res + facts->off[APM_OFF_PG_RES_ERRFIELDS], &list, sizeof(list));
 
 	CALL(p->lib.handle, PQclear)(res);
 	CALL(p->lib.handle, PQfinish)(failed);

@@ -63,7 +63,7 @@ static void error_field_return(struct sym_run *r, int32_t value, void *arg)
 	int32_t entry = sym_base(r, value, &off);
 
 	if (sym_is_load(r, entry, 0, 8, &at)) {
-		const struct sym_cond *c = r->cond_count ? &r->cond[r->cond_count - 1] : NULL;
+		const struct sym_cond *c = sym_last_cond(r);
 		int64_t code_at;
 
 		accessor_answer_add(&e->list, at);

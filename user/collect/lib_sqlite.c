@@ -83,7 +83,7 @@ static void busy_return(struct sym_run *r, int32_t value, void *arg)
 {
 	struct busy *b = arg;
 	int64_t constant = 0, off, known;
-	int is_constant = sym_is_const(r, value, &constant), magic = 0;
+	int is_constant = sym_is_const(r, value, &constant), magic = 0, state = 0;
 
 	if (is_constant && !constant)
 		return;
@@ -95,18 +95,19 @@ static void busy_return(struct sym_run *r, int32_t value, void *arg)
 		if (is_constant && sym_is_load(r, c->lhs, 0, 1, &off)) {
 			accessor_answer_add(&b->state, off);
 			accessor_answer_add(&b->run, known);
+			state = 1;
 		} else if (sym_is_load(r, c->lhs, 0, 4, &off) && known == VDBE_MAGIC_RUN) {
 			magic = 1;
 		}
 	}
+	if (!state)
+		b->state.count = -1; /* busy for another reason */
 	if (!magic)
 		return;
 	b->saw_magic = 1;
 	for (int i = 0; i < r->cond_count && is_constant; i++) {
-		const struct sym_cond *c = &r->cond[i];
-
-		if (c->cc != SYM_CC_EQ)
-			busy_pc(r, c->lhs, b);
+		if (r->cond[i].cc != SYM_CC_EQ)
+			busy_pc(r, r->cond[i].lhs, b);
 	}
 	sym_each_load(r, value, busy_pc, b);
 }
@@ -163,14 +164,15 @@ static void clear_store(struct sym_run *r, int32_t base, int64_t off, uint8_t si
 }
 
 /*
- * sqlite3_value_type looks up the flags (16 bits) in a table; sqlite3_value_blob returns `v->n ? v->z : 0`.
- * The flags of both ways must agree, for the array's elements are sqlite3_values.
+ * sqlite3_value_type looks the flags up in a table, and reads nothing else of the value. They must be what
+ * clear_bindings stores to, for the array's elements are sqlite3_values.
  */
 static void flags_load(const struct sym_run *r, int32_t load, void *arg)
 {
 	int64_t off;
 
-	if (sym_is_load(r, load, 0, 2, &off))
+	/* compilers read one, two or four bytes, of which the low six bits are used */
+	if (sym_is_load(r, load, 0, 0, &off))
 		accessor_answer_add(arg, off);
 }
 
@@ -184,6 +186,7 @@ static void flags_cond(struct sym_run *r, const struct sym_cond *c, void *arg)
 	sym_each_load(r, c->lhs, flags_load, arg);
 }
 
+/* sqlite3_value_blob: `return v->n ? v->z : 0`; or what sqlite3_value_text says. */
 struct blob {
 	struct accessor_answer z, n;
 };
@@ -191,11 +194,15 @@ struct blob {
 static void blob_return(struct sym_run *r, int32_t value, void *arg)
 {
 	struct blob *b = arg;
-	const struct sym_cond *c = r->cond_count ? &r->cond[r->cond_count - 1] : NULL;
+	const struct sym_cond *c = sym_last_cond(r);
 	int64_t z, n, zero;
 
-	if (!sym_is_load(r, value, 0, 8, &z))
+	if (sym_node(r, value)->kind == SYM_CALL || (sym_is_const(r, value, &zero) && !zero))
 		return;
+	if (!sym_is_load(r, value, 0, 8, &z)) {
+		b->z.count = -1;
+		return;
+	}
 	accessor_answer_add(&b->z, z);
 	if (c && c->cc == SYM_CC_NE && sym_is_load(r, c->lhs, 0, 4, &n) && sym_is_const(r, c->rhs, &zero) &&
 	    !zero)
@@ -218,18 +225,15 @@ static void prove_value(const struct lib_file *lf, struct lib_match *m)
 	int32_t *off = m->facts.off, flags_off, array, z, n;
 
 	if (type && !sym_run(lf->code, type->addr, type->size, &on_type) &&
-	    accessor_answer_get(&flags, &flags_off))
-		off[APM_OFF_LITE_MEM_FLAGS] = flags_off;
-	else
-		lib_missing(m, "type of a value", "sqlite3_value_type");
-	if (clear && !sym_run(lf->code, clear->addr, clear->size, &on_clear) &&
-	    accessor_answer_get(&c.array, &array) && c.count >= 2 &&
-	    c.store[0] == off[APM_OFF_LITE_MEM_FLAGS] &&
+	    accessor_answer_get(&flags, &flags_off) && clear &&
+	    !sym_run(lf->code, clear->addr, clear->size, &on_clear) &&
+	    accessor_answer_get(&c.array, &array) && c.count >= 2 && c.store[0] == flags_off &&
 	    (c.count < 3 || c.store[2] - c.store[1] == c.store[1] - c.store[0])) {
+		off[APM_OFF_LITE_MEM_FLAGS] = flags_off;
 		off[APM_OFF_LITE_STMT_AVAR] = array;
 		off[APM_OFF_LITE_MEM_SIZE] = (int32_t)(c.store[1] - c.store[0]);
 	} else {
-		lib_missing(m, "bound values", "sqlite3_clear_bindings");
+		lib_missing(m, "bound values", "sqlite3_clear_bindings, sqlite3_value_type");
 	}
 	if (blob && !sym_run(lf->code, blob->addr, blob->size, &on_blob) && accessor_answer_get(&b.z, &z) &&
 	    accessor_answer_get(&b.n, &n)) {

@@ -8,6 +8,7 @@
 #include "collect/symex_state.h"
 
 #define MAX_STEPS 40000
+#define MAX_DEPTH 8
 
 /* ---- expressions ---- */
 
@@ -57,9 +58,28 @@ int32_t sym_load(struct sym_run *r, int32_t base, int64_t off, uint8_t size)
 			 (struct sym_node){.kind = SYM_LOAD, .size = size, .a = base, .b = -1, .imm = off});
 }
 
+/* Expressions that fork too deeply are given up, for walking one takes time exponential in that. */
+static int32_t node_join(struct sym_run *r, struct sym_node n)
+{
+	uint8_t depth = r->node[n.a].depth;
+
+	if (n.b >= 0 && r->node[n.b].depth > depth)
+		depth = r->node[n.b].depth;
+	if (depth >= MAX_DEPTH)
+		return sym_opaque(r);
+	n.depth = (uint8_t)(depth + 1);
+	return node_make(r, n);
+}
+
 int32_t sym_op(struct sym_run *r, uint16_t op, int32_t a, int32_t b)
 {
-	return node_make(r, (struct sym_node){.kind = SYM_OP, .op = op, .a = a, .b = b});
+	return node_join(r, (struct sym_node){.kind = SYM_OP, .op = op, .a = a, .b = b});
+}
+
+int32_t sym_merge(struct sym_run *r, int32_t old, int32_t low, uint8_t size)
+{
+	return node_join(
+		r, (struct sym_node){.kind = SYM_MERGE, .size = size, .a = old, .b = sym_cut(r, low, size)});
 }
 
 int32_t sym_call_value(struct sym_run *r, int32_t call)
@@ -86,7 +106,11 @@ int32_t sym_add(struct sym_run *r, int32_t id, int64_t value)
 	if (sym_is_const(r, id, &known))
 		return sym_const(r, (int64_t)((uint64_t)known + (uint64_t)value));
 	off = (int64_t)((uint64_t)off + (uint64_t)value);
-	return off ? node_make(r, (struct sym_node){.kind = SYM_ADD, .a = base, .b = -1, .imm = off}) : base;
+	if (!off)
+		return base;
+	return node_make(
+		r, (struct sym_node){
+			   .kind = SYM_ADD, .depth = r->node[base].depth, .a = base, .b = -1, .imm = off});
 }
 
 static int64_t cut_value(int64_t v, uint8_t size)
@@ -106,7 +130,10 @@ int32_t sym_cut(struct sym_run *r, int32_t id, uint8_t size)
 		return id;
 	if (n->kind == SYM_CALL && size == 4)
 		return id; /* an int function's result */
-	return node_make(r, (struct sym_node){.kind = SYM_CUT, .size = size, .a = id, .b = -1});
+	if (n->kind == SYM_MERGE && size <= n->size)
+		return sym_cut(r, n->b, size);
+	return node_make(
+		r, (struct sym_node){.kind = SYM_CUT, .size = size, .depth = n->depth, .a = id, .b = -1});
 }
 
 const struct sym_node *sym_node(const struct sym_run *r, int32_t id)
@@ -139,6 +166,23 @@ int sym_is_arg(const struct sym_run *r, int32_t id, int n)
 	if (node->kind == SYM_CUT && node->size == 4)
 		node = &r->node[node->a];
 	return node->kind == SYM_ARG && node->imm == n;
+}
+
+int sym_mentions_args(const struct sym_run *r, int32_t id)
+{
+	if (id < 0)
+		return 0;
+	return r->node[id].kind == SYM_ARG || sym_mentions_args(r, r->node[id].a) ||
+	       sym_mentions_args(r, r->node[id].b);
+}
+
+const struct sym_cond *sym_last_cond(const struct sym_run *r)
+{
+	for (int i = r->cond_count - 1; i >= 0; i--) {
+		if (sym_mentions_args(r, r->cond[i].lhs) || sym_mentions_args(r, r->cond[i].rhs))
+			return &r->cond[i];
+	}
+	return NULL;
 }
 
 void sym_each_load(const struct sym_run *r, int32_t id, void (*fn)(const struct sym_run *, int32_t, void *),

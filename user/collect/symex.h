@@ -24,6 +24,7 @@ enum sym_kind {
 	SYM_LOAD,   /* `size` bytes at expression a + imm; zero- or sign-extended alike */
 	SYM_ADD,    /* a + imm */
 	SYM_CUT,    /* the low `size` bytes of a */
+	SYM_MERGE,  /* a with its low `size` bytes replaced by b */
 	SYM_OP,	    /* operation `op` (a capstone id) on a and b (b may be -1) */
 	SYM_CALL,   /* what call number imm returned */
 };
@@ -31,6 +32,7 @@ enum sym_kind {
 /* Expressions are numbered; equal expressions have equal numbers. Numbers 0..5 are the arguments. */
 struct sym_node {
 	uint8_t kind, size;
+	uint8_t depth; /* of operations on two expressions */
 	uint16_t op;
 	int32_t a, b;
 	int64_t imm;
@@ -99,6 +101,11 @@ int sym_is_const(const struct sym_run *run, int32_t id, int64_t *value);
 int32_t sym_base(const struct sym_run *run, int32_t id, int64_t *off);
 /* 1 when `id` is argument n, whole or cut to its low four bytes. */
 int sym_is_arg(const struct sym_run *run, int32_t id, int n);
+/* The last condition of the path that has to do with the arguments (that of a stack protector has not). NULL
+ * = none. */
+const struct sym_cond *sym_last_cond(const struct sym_run *run);
+/* 1 when an argument is part of the expression. */
+int sym_mentions_args(const struct sym_run *run, int32_t id);
 /* Calls fn for each load inside the expression, outermost first. */
 void sym_each_load(const struct sym_run *run, int32_t id,
 		   void (*fn)(const struct sym_run *, int32_t load, void *), void *arg);

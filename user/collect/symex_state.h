@@ -32,6 +32,7 @@ int32_t sym_const(struct sym_run *r, int64_t value);
 int32_t sym_opaque(struct sym_run *r);
 int32_t sym_load(struct sym_run *r, int32_t base, int64_t off, uint8_t size);
 int32_t sym_op(struct sym_run *r, uint16_t op, int32_t a, int32_t b);
+int32_t sym_merge(struct sym_run *r, int32_t old, int32_t low, uint8_t size);
 int32_t sym_call_value(struct sym_run *r, int32_t call);
 int32_t sym_add(struct sym_run *r, int32_t id, int64_t value);
 int32_t sym_cut(struct sym_run *r, int32_t id, uint8_t size);

@@ -72,7 +72,7 @@ static int32_t reg_read(struct sym_run *r, const struct sym_state *s, uint16_t r
 static void reg_write(struct sym_run *r, struct sym_state *s, uint16_t reg, int32_t value)
 {
 	struct reg_ref ref = reg_ref(reg);
-	int64_t old, v;
+	int64_t old, v, mask;
 
 	if (ref.index == NO_REG)
 		return;
@@ -80,19 +80,16 @@ static void reg_write(struct sym_run *r, struct sym_state *s, uint16_t reg, int3
 		s->reg[ref.index] = sym_cut(r, value, ref.size);
 		return;
 	}
-	if (!ref.high && sym_is_const(r, s->reg[ref.index], &old)) {
-		int64_t mask = ref.size == 2 ? 0xffff : 0xff;
-
-		if (sym_is_const(r, value, &v)) {
-			s->reg[ref.index] = sym_const(r, (old & ~mask) | (v & mask));
-			return;
-		}
-		if (!(old & ~mask)) {
-			s->reg[ref.index] = sym_cut(r, value, ref.size);
-			return;
-		}
+	mask = ref.size == 2 ? 0xffff : 0xff;
+	if (ref.high) {
+		s->reg[ref.index] = sym_opaque(r);
+	} else if (sym_is_const(r, s->reg[ref.index], &old) && sym_is_const(r, value, &v)) {
+		s->reg[ref.index] = sym_const(r, (old & ~mask) | (v & mask));
+	} else if (sym_is_const(r, s->reg[ref.index], &old) && !(old & ~mask)) {
+		s->reg[ref.index] = sym_cut(r, value, ref.size);
+	} else {
+		s->reg[ref.index] = sym_merge(r, s->reg[ref.index], value, ref.size);
 	}
-	s->reg[ref.index] = sym_opaque(r);
 }
 
 static int32_t operand_address(struct sym_run *r, const struct sym_state *s, const cs_insn *insn,
@@ -158,9 +155,13 @@ static int32_t compute(struct sym_run *r, uint16_t op, int32_t a, int32_t b, uin
 {
 	uint8_t bits = (uint8_t)(size * 8);
 	int64_t x, y;
-	int a_known = sym_is_const(r, a, &x), b_known = b >= 0 && sym_is_const(r, b, &y);
+	int a_known, b_known = b >= 0 && sym_is_const(r, b, &y);
 	uint64_t ux, count;
 
+	/* a mask asks for the low bytes only */
+	if (op == X86_INS_AND && b_known && !(y & ~0xffff))
+		a = sym_cut(r, a, y & ~0xff ? 2 : 1);
+	a_known = sym_is_const(r, a, &x);
 	if (b_known && size == 8 && (op == X86_INS_ADD || op == X86_INS_SUB))
 		return sym_add(r, a, op == X86_INS_ADD ? y : (int64_t)(0 - (uint64_t)y));
 	if (a_known && size == 8 && op == X86_INS_ADD)
@@ -349,6 +350,9 @@ static void do_plain(struct sym_run *r, struct sym_state *s, const cs_insn *insn
 	case X86_INS_MOVSXD:
 		op_write(r, s, insn, 0,
 			 extend(r, op_read(r, s, insn, 1), x->operands[1].size, insn->id != X86_INS_MOVZX));
+		break;
+	case X86_INS_CWDE:
+		s->reg[RAX] = sym_cut(r, extend(r, sym_cut(r, s->reg[RAX], 2), 2, 1), 4);
 		break;
 	case X86_INS_CDQE:
 		s->reg[RAX] = extend(r, sym_cut(r, s->reg[RAX], 4), 4, 1);
