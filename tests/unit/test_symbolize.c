@@ -513,7 +513,6 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-
 		cmocka_unit_test(own_process),	      cmocka_unit_test(vdso),
 		cmocka_unit_test(other_process),      cmocka_unit_test(mapped_twice_and_late),
 		cmocka_unit_test(file_written_over),  cmocka_unit_test(kernel),
