@@ -14,9 +14,11 @@
 #include "capture.h"
 #include "sql/sql.h"
 
-#define TEXTS	500
-#define FRAMES	300
-#define THREADS 50
+#define SQL_MAX	  128
+#define TEXTS	  500
+#define PROCESSES 5
+#define FRAMES	  300
+#define THREADS	  50
 
 static struct capture_writer *out;
 static uint64_t state = 88172645463325252ULL;
@@ -73,18 +75,24 @@ static void put_meta(uint64_t start)
 
 static void put_names(uint64_t start)
 {
-	char sql[128], table[32], buf[1024];
+	size_t room = sql_buffer_size(SQL_MAX);
+	char sql[SQL_MAX], table[32], *buf = malloc(room);
 
-	for (int i = 1; i <= TEXTS; i++) {
-		struct apm_hdr hdr = header(REC_TEXT, start, 0, 0);
+	if (!buf)
+		exit(1);
+	for (int n = 0; n < TEXTS * PROCESSES; n++) {
+		int i = 1 + n % TEXTS;
+		struct apm_hdr hdr = header(REC_TEXT, start, n / TEXTS * 10, 0);
 		struct record rec = {.hdr = &hdr};
 		struct sql_options opt = {.dialect = SQL_POSTGRESQL};
 		struct sql_info info;
 
 		snprintf(table, sizeof(table), "table_%d", i);
 		snprintf(sql, sizeof(sql), "SELECT a, b FROM %s WHERE id = $1", table);
-		if (sql_analyse(sql, strlen(sql), &opt, buf, sizeof(buf), &info))
+		if (sql_analyse(sql, strlen(sql), &opt, buf, room, &info)) {
+			fputs("gen_capture: cannot normalise\n", stderr);
 			exit(1);
+		}
 		rec.text = (struct rec_text){.text_id = i,
 					     .fingerprint = info.fingerprint,
 					     .true_len = strlen(sql),
@@ -98,6 +106,7 @@ static void put_names(uint64_t start)
 					     .collections = info.collections};
 		put(&rec);
 	}
+	free(buf);
 	for (int i = 1; i <= FRAMES; i++) {
 		struct apm_hdr hdr = header(REC_FRAME, start, 0, 0);
 		struct record rec = {.hdr = &hdr};
