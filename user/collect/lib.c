@@ -66,7 +66,10 @@ static int keep_symbol(struct lib_file *lf, const struct elf_symbol *sym)
 		lf->cap = cap;
 	}
 	lf->symbol[lf->count++] = *sym;
-	if (lf->count == 1 || sym->addr < lf->low)
+	/* The linker puts the unlikely parts of all functions together, before main(). */
+	if (strstr(sym->name, ".cold"))
+		return 0;
+	if (!lf->high || sym->addr < lf->low)
 		lf->low = sym->addr;
 	if (sym->addr + sym->size > lf->high)
 		lf->high = sym->addr + sym->size;
@@ -312,7 +315,11 @@ static void recognise_one(const struct lib_row *row, const struct lib_file *lf, 
 	elf_build_id(f, m->build_id);
 	m->is_static = !first->dynamic || elf_is_executable(f);
 	m->returns_safe = (uint8_t)site_returns_safe(f, &why);
-	/* A static copy has no segment of its own: the span of its named functions stands for one. */
+	/*
+	 * A static copy has no segment of its own: the span of its named functions stands for one. Functions
+	 * of the program that the linker placed in between would count as the library's; its own unlikely
+	 * parts do not count.
+	 */
 	if (m->is_static || elf_text_range(f, first->addr, &start, &end)) {
 		start = lf->low;
 		end = lf->high;

@@ -113,3 +113,11 @@ const struct plt_slot *plt_find(const struct plt *p, uint64_t slot)
 
 	return p->count ? bsearch(&key, p->slot, p->count, sizeof(*p->slot), by_slot) : NULL;
 }
+
+void plt_each(const struct plt *p, int (*fn)(const struct plt_slot *slot, void *arg), void *arg)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		if (fn(&p->slot[i], arg))
+			return;
+	}
+}

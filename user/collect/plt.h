@@ -21,4 +21,7 @@ struct plt *plt_read(struct elf_file *f); /* NULL with errno; a file without rel
 void plt_free(struct plt *p);		  /* accepts NULL */
 const struct plt_slot *plt_find(const struct plt *p, uint64_t slot); /* NULL when there is none */
 
+/* All slots in order; fn returns non-zero to stop. */
+void plt_each(const struct plt *p, int (*fn)(const struct plt_slot *slot, void *arg), void *arg);
+
 #endif

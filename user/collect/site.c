@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "collect/insn.h"
+#include "collect/plt.h"
 #include "collect/site_code.h"
 
 #define MAX_WALK     8	   /* instructions looked at for a cheaper one */
@@ -205,9 +206,18 @@ static int judge_symbol(const struct elf_symbol *sym, void *arg)
 	return 0;
 }
 
+/* Modules that leave their libraries to the program that loads them import names without a type. */
+static int judge_slot(const struct plt_slot *slot, void *arg)
+{
+	struct elf_symbol sym = {.name = slot->name, .dynamic = 1};
+
+	return slot->addr ? 0 : judge_symbol(&sym, arg);
+}
+
 int site_returns_safe(struct elf_file *f, const char **why)
 {
 	struct judge j = {0};
+	struct plt *slots;
 	uint64_t addr;
 	size_t len;
 
@@ -217,6 +227,10 @@ int site_returns_safe(struct elf_file *f, const char **why)
 		return 0;
 	}
 	elf_each_symbol(f, judge_symbol, &j);
+	slots = plt_read(f);
+	if (slots)
+		plt_each(slots, judge_slot, &j);
+	plt_free(slots);
 	if (!j.why || j.harmless || (j.why_is_io && j.harmless_io))
 		return 1;
 	*why = j.why;
