@@ -192,7 +192,7 @@ static void a_full_disk_keeps_what_was_written(void **state)
 {
 	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("tmpfs", folder, "tmpfs", 0, "size=400k") != 0) {
-		print_message("needs root, to mount a small file system\n");
+		print_message("a small file system cannot be mounted here (root only, and no chroot)\n");
 		skip();
 	}
 	write_until(-ENOSPC);
