@@ -519,6 +519,5 @@ int session_finish(struct session *s)
 
 uint64_t session_evicted(const struct session *s)
 {
-	return table_evicted(s->texts) + table_evicted(s->names) + table_evicted(s->errors) +
-	       table_evicted(s->open);
+	return table_evicted(s->names) + table_evicted(s->errors);
 }
