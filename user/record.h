@@ -20,8 +20,8 @@
 #include "base/str.h"
 
 enum rec_kind {
-	REC_META = 64,	    /* first record of every stream */
-	REC_TEXT = 65,	    /* a statement text, normalised; one record per statement of a multi-statement text */
+	REC_META = 64, /* first record of every stream */
+	REC_TEXT = 65, /* a statement text, normalised; one record per statement of a multi-statement text */
 	REC_PROCESS = 66,   /* a process in scope: name, command line */
 	REC_FRAME = 67,	    /* gives a stack frame's name a number */
 	REC_SAMPLE = 68,    /* a CPU sample as frame numbers */
@@ -82,7 +82,7 @@ struct rec_process {
 	uint32_t ns_pid;   /* pid in its own namespace, 0 = the same */
 	uint32_t uid;
 	struct str comm;
-	struct str cmdline; /* program and script only: arguments may hold secrets */
+	struct str cmdline;   /* program and script only: arguments may hold secrets */
 	struct str container; /* empty = none */
 };
 
@@ -95,11 +95,11 @@ enum rec_frame_kind {
 };
 
 struct rec_frame {
-	uint32_t frame_id; /* unique in the stream, from 1 */
-	uint8_t kind;	   /* enum rec_frame_kind */
-	uint64_t file_off; /* of the address in module, 0 = not known */
-	struct str name;   /* demangled; empty = not resolved */
-	struct str module; /* file name of the mapping, "[kernel]", "[jit]" */
+	uint32_t frame_id;   /* unique in the stream, from 1 */
+	uint8_t kind;	     /* enum rec_frame_kind */
+	uint64_t file_off;   /* of the address in module, 0 = not known */
+	struct str name;     /* demangled; empty = not resolved */
+	struct str module;   /* file name of the mapping, "[kernel]", "[jit]" */
 	struct str build_id; /* hex */
 };
 
@@ -129,13 +129,14 @@ struct rec_conn {
 	uint8_t system;
 	struct str database;
 	struct str user;
-	struct str peer; /* "127.0.0.1:5432", "[::1]:5432", "/run/postgresql/.s.PGSQL.5432", a database file */
+	/* "127.0.0.1:5432", "[::1]:5432", "/run/postgresql/.s.PGSQL.5432", a database file */
+	struct str peer;
 };
 
 struct rec_error {
 	int32_t number;
 	uint8_t system;
-	struct str code; /* SQLSTATE, or the SQLite extended code's name ("SQLITE_CONSTRAINT_UNIQUE") */
+	struct str code;    /* SQLSTATE, or the SQLite extended code's name ("SQLITE_CONSTRAINT_UNIQUE") */
 	struct str message; /* redacted */
 };
 
@@ -153,8 +154,8 @@ enum rec_coverage_kind {
 };
 
 struct rec_coverage {
-	uint8_t kind; /* enum rec_coverage_kind */
-	uint32_t tgid; /* 0 = the host */
+	uint8_t kind;	    /* enum rec_coverage_kind */
+	uint32_t tgid;	    /* 0 = the host */
 	struct str subject; /* "libpq.so.5.15 (/usr/lib/…)" */
 	struct str text;    /* "exact", "entry only: …", "stripped: no symbol sqlite3_step" */
 };
@@ -164,8 +165,8 @@ struct rec_overhead {
 	uint64_t probe_ns;   /* hits x calibrated price */
 	uint64_t program_ns; /* kernel statistics, 0 = off */
 	uint64_t agent_cpu_ns;
-	uint64_t agent_rss_kb; /* anonymous */
-	uint32_t probes;       /* sites attached */
+	uint64_t agent_rss_kb;	 /* anonymous */
+	uint32_t probes;	 /* sites attached */
 	uint32_t price_entry_ns; /* calibrated, 0 = not calibrated */
 	uint32_t price_return_ns;
 };
@@ -208,18 +209,18 @@ struct record {
 };
 
 /*
- * Reads one record from `bytes`. Returns the record's length (a multiple of 8, at most 64 MiB); -EAGAIN when `len`
- * ends before the record does; -EBADMSG when it is malformed; -ENOTSUP for a kind that no stream carries or this
- * version does not know (out->hdr is set, so that the caller can skip hdr->len bytes); -EINVAL when `bytes` is not
- * 8-byte aligned. Never reads beyond len. Checked: lengths and counts. Not checked: enumerators, which newer versions
- * may have more of.
+ * Reads one record from `bytes`. Returns the record's length (a multiple of 8, at most 64 MiB); -EAGAIN when
+ * `len` ends before the record does; -EBADMSG when it is malformed; -ENOTSUP for a kind that no stream
+ * carries or this version does not know (out->hdr is set, so that the caller can skip hdr->len bytes);
+ * -EINVAL when `bytes` is not 8-byte aligned. Never reads beyond len. Checked: lengths and counts. Not
+ * checked: enumerators, which newer versions may have more of.
  */
 int record_decode(const void *bytes, size_t len, struct record *out);
 
 /*
  * Appends the encoded record to `out` (padded to 8 bytes; hdr.len is set). rec->hdr gives kind, ts, tgid …
- * Returns 0, -EINVAL for a kind that is not encodable or what record_decode() would refuse, -ENOMEM. After an error
- * out->len is what it was.
+ * Returns 0, -EINVAL for a kind that is not encodable or what record_decode() would refuse, -ENOMEM. After an
+ * error out->len is what it was.
  */
 int record_encode(struct strbuf *out, const struct record *rec);
 
