@@ -3,6 +3,7 @@
 #ifndef APM_TESTS_CAPTURE_FILE_H
 #define APM_TESTS_CAPTURE_FILE_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

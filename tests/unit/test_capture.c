@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
-
 #include "capture_file.h"
 
 static void what_is_written_is_read(void **state)
