@@ -34,6 +34,21 @@ def argv_of(program, mode):
     return [client(program), mode]
 
 
+def details(live):
+    """What an N+1 says beside its count."""
+    with live.section('details'):
+        report, _ = live.run([client('plant_client'), 'n_plus_one'])
+        found, parent = report['n_plus_one'][0], fingerprints([('sqlite', 'SELECT id FROM author WHERE id <= 10')])[0]
+        live.ok(found['distinct_parameters'] == 10 and found['units'] == 5, 'N+1: different parameters and units are counted', found)
+        live.ok(found['parent_fingerprint'] == parent, 'N+1: the query that gave the ids is named', found)
+        live.ok('bound' in found['call_site'] or 'load_author' in found['call_site'], 'N+1: the call site is a function of the program',
+                found)
+        program = live.program([client('plant_client'), 'n_plus_one']).ready()
+        tracer = live.tracer('--fail-on', 'info', '-p', program.pid).ready()
+        program.go().wait()
+        live.ok(tracer.wait(30) == 3, '--fail-on: status 3', tracer.process.returncode)
+
+
 def main():
     with Live(postgres=True) as live:
         hit = wrong = missed = 0
@@ -54,6 +69,7 @@ def main():
                     if (finding['fingerprint'] in [f for d, f in want if d == 'n_plus_one']):
                         calls = [q['calls'] for q in report['queries'] if q['fingerprint'] == finding['fingerprint']]
                         live.ok(finding['count'] == calls[0], '%s: the count is that of the repeats (%d)' % (name, calls[0]), finding)
+        details(live)
         precision = hit / (hit + wrong) if hit + wrong else 0
         recall = hit / (hit + missed) if hit + missed else 0
         live.ok(precision == 1 and recall == 1, 'precision %.2f and recall %.2f over %d programs' % (precision, recall, len(PLANTS)))

@@ -36,6 +36,15 @@ def main():
                 live.exact('libpq ' + mode, report, program.truth())
                 live.ok(all(q['system'] == 'postgresql' for q in report['queries']), 'libpq %s: the system is postgresql' % mode)
 
+        with live.section('libpq pause'):
+            report, program = live.run([client('pq_client'), 'pause'])
+            live.exact('libpq pause', report, program.truth())
+            for q in report['queries']:
+                if 'pg_sleep' in q['query']:
+                    live.ok(q['total_ms'] >= 200, 'the server\'s time is in the duration: ' + q['query'], q)
+                elif 'generate_series' in q['query']:
+                    live.ok(q['elapsed_ms'] - q['total_ms'] >= 299, 'the program\'s own time is not in the duration: ' + q['query'], q)
+
         with live.section('libpq prepared before attach'):
             report, program = live.run([client('pq_client'), 'before'])
             unknown = [q for q in report['queries'] if 'unknown (prepared before attach)' in q['query']]

@@ -18,6 +18,12 @@ def main():
                 report, program = live.run([client('lite_client'), mode])
                 live.exact('sqlite ' + mode, report, program.truth())
 
+        with live.section('sqlite pause'):
+            report, program = live.run([client('lite_client'), 'pause'])
+            live.exact('sqlite pause', report, program.truth())
+            q = report['queries'][0]
+            live.ok(q['elapsed_ms'] - q['total_ms'] >= 299, 'the program\'s own time is not in the duration', q)
+
         with live.section('sqlite 1000 threads'):
             report, program = live.run([client('lite_client'), 'threads'], N=10)
             live.exact('sqlite 1000 threads', report, program.truth())

@@ -72,6 +72,19 @@ static void mode_partial(void)
 	sqlite3_close(db);
 }
 
+/* The program takes 300 ms of its own between rows. */
+static void mode_pause(void)
+{
+	sqlite3 *db = ready_db();
+	sqlite3_stmt *stmt = prepare(db, "SELECT id FROM item LIMIT 3");
+
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		nap_ms(100);
+	truth_ok("SELECT id FROM item LIMIT 3", 3);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
 /* Two statements of one connection, their steps interleaved. */
 static void mode_interleave(void)
 {
@@ -498,26 +511,13 @@ static void mode_cpu(void)
 int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{"steps", mode_steps},
-		{"partial", mode_partial},
-		{"interleave", mode_interleave},
-		{"before", mode_before},
-		{"bind", mode_bind},
-		{"long", mode_long},
-		{"exec", mode_exec},
-		{"ddl", mode_ddl},
-		{"trigger", mode_trigger},
-		{"nested", mode_nested},
-		{"errors", mode_errors},
-		{"longjmp", mode_longjmp},
-		{"cancel", mode_cancel},
-		{"threads", mode_threads},
-		{"fork", mode_fork},
-		{"become", mode_become},
-		{"hang", mode_hang},
-		{"steady", mode_steady},
-		{"cpu", mode_cpu},
-		{NULL, NULL},
+		{"steps", mode_steps},	   {"partial", mode_partial}, {"interleave", mode_interleave},
+		{"before", mode_before},   {"bind", mode_bind},	      {"pause", mode_pause},
+		{"long", mode_long},	   {"exec", mode_exec},	      {"ddl", mode_ddl},
+		{"trigger", mode_trigger}, {"nested", mode_nested},   {"errors", mode_errors},
+		{"longjmp", mode_longjmp}, {"cancel", mode_cancel},   {"threads", mode_threads},
+		{"fork", mode_fork},	   {"become", mode_become},   {"hang", mode_hang},
+		{"steady", mode_steady},   {"cpu", mode_cpu},	      {NULL, NULL},
 	};
 
 	return truth_main("sqlite", modes, argc, argv);

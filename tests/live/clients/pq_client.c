@@ -336,6 +336,29 @@ static void mode_single(void)
 	PQfinish(conn);
 }
 
+/* The program takes 300 ms of its own: between send and collect, and between rows. The server takes 200 ms in
+ * the last. */
+static void mode_pause(void)
+{
+	static const char rows[] = "SELECT id FROM generate_series(1, 3) AS t(id)";
+	PGconn *conn = dial();
+	PGresult *res;
+
+	truth_barrier();
+	PQsendQuery(conn, rows);
+	PQsetSingleRowMode(conn);
+	while ((res = PQgetResult(conn))) {
+		if (PQresultStatus(res) == PGRES_SINGLE_TUPLE)
+			nap_ms(100);
+		PQclear(res);
+	}
+	truth_ok(rows, 3);
+	query(conn, "SELECT pg_sleep(0.2)", "SELECT pg_sleep(0.2)");
+	PQsendQuery(conn, "SELECT 2, pg_sleep(0.2)");
+	collect(conn, "SELECT 2, pg_sleep(0.2)");
+	PQfinish(conn);
+}
+
 static void mode_pipeline(void)
 {
 	PGconn *conn = dial();
@@ -492,25 +515,16 @@ static void mode_loop(void)
 int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{"exec", mode_exec},
-		{"params", mode_params},
-		{"prepared", mode_prepared},
-		{"before", mode_before},
-		{"multi", mode_multi},
-		{"errors", mode_errors},
-		{"copy", mode_copy},
-		{"async", mode_async},
-		{"two", mode_two},
-		{"single", mode_single},
-		{"pipeline", mode_pipeline},
-		{"cancel", mode_cancel},
-		{"threads", mode_threads},
-		{"reconnect", mode_reconnect},
-		{"hang", mode_hang},
-		{"steady", mode_steady},
-		{"loop", mode_loop},
-		{"abandon", mode_abandon},
-		{NULL, NULL},
+		{"exec", mode_exec},	     {"params", mode_params},
+		{"prepared", mode_prepared}, {"before", mode_before},
+		{"multi", mode_multi},	     {"errors", mode_errors},
+		{"copy", mode_copy},	     {"async", mode_async},
+		{"two", mode_two},	     {"single", mode_single},
+		{"pipeline", mode_pipeline}, {"cancel", mode_cancel},
+		{"threads", mode_threads},   {"reconnect", mode_reconnect},
+		{"hang", mode_hang},	     {"steady", mode_steady},
+		{"loop", mode_loop},	     {"pause", mode_pause},
+		{"abandon", mode_abandon},   {NULL, NULL},
 	};
 
 	return truth_main("postgresql", modes, argc, argv);
