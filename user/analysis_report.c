@@ -11,7 +11,7 @@
 
 /* ---- memory ---- */
 
-static void *own(struct analysis *a, void *memory)
+void *analysis_own(struct analysis *a, void *memory)
 {
 	void **grown;
 
@@ -34,8 +34,7 @@ failed:
 	return NULL;
 }
 
-/* The text of a strbuf, NULL when it is empty. Empties it. */
-static const char *own_text(struct analysis *a, struct strbuf *buf)
+const char *analysis_own_text(struct analysis *a, struct strbuf *buf)
 {
 	char *text = buf->ptr;
 
@@ -46,7 +45,7 @@ static const char *own_text(struct analysis *a, struct strbuf *buf)
 		return NULL;
 	}
 	*buf = (struct strbuf){0};
-	return own(a, text);
+	return analysis_own(a, text);
 }
 
 static size_t list_max(const struct analysis *a)
@@ -54,14 +53,7 @@ static size_t list_max(const struct analysis *a)
 	return a->opt.top > LIST_MIN ? a->opt.top : LIST_MIN;
 }
 
-/* A growing array of pointers to what will be sorted. */
-struct sorted {
-	struct analysis *a;
-	const void **item;
-	size_t count, cap;
-};
-
-static void sorted_add(struct sorted *s, const void *item)
+void sorted_add(struct sorted *s, const void *item)
 {
 	if (s->count == s->cap) {
 		size_t cap = s->cap ? s->cap * 2 : 256;
@@ -77,15 +69,14 @@ static void sorted_add(struct sorted *s, const void *item)
 	s->item[s->count++] = item;
 }
 
-static size_t sorted_take(struct sorted *s, int (*compare)(const void *, const void *))
+size_t sorted_take(struct sorted *s, int (*compare)(const void *, const void *))
 {
 	if (s->count)
 		qsort(s->item, s->count, sizeof(*s->item), compare);
 	return s->count < list_max(s->a) ? s->count : list_max(s->a);
 }
 
-/* Bigger first; then by `tie`, so that a replay gives the same order. */
-static int descending(uint64_t a, uint64_t b, uint64_t tie_a, uint64_t tie_b)
+int sorted_descending(uint64_t a, uint64_t b, uint64_t tie_a, uint64_t tie_b)
 {
 	if (a != b)
 		return a < b ? 1 : -1;
@@ -118,8 +109,8 @@ static const char *const *split(struct analysis *a, const char *lines)
 
 	for (i = 0; i < len; i++)
 		count += lines[i] == '\n';
-	list = own(a, calloc(count + 2, sizeof(*list)));
-	text = own(a, strdup(lines));
+	list = analysis_own(a, calloc(count + 2, sizeof(*list)));
+	text = analysis_own(a, strdup(lines));
 	if (!list || !text)
 		return NULL;
 	for (i = 0, at = text; len && at; i++) {
@@ -131,149 +122,11 @@ static const char *const *split(struct analysis *a, const char *lines)
 	return list;
 }
 
-static const char *query_text(const struct analysis *a, uint64_t fingerprint)
+const char *analysis_query_text(const struct analysis *a, uint64_t fingerprint)
 {
 	const struct stats_query *q = fingerprint ? stats_find(a->stats, fingerprint) : NULL;
 
 	return q ? q->normalized : NULL;
-}
-
-/* ---- findings ---- */
-
-void analysis_words_free(struct analysis_words *words)
-{
-	strbuf_free(&words->title);
-	strbuf_free(&words->evidence);
-	strbuf_free(&words->advice);
-	strbuf_free(&words->site);
-	strbuf_free(&words->unit);
-}
-
-static const char *text_or_null(const struct strbuf *buf)
-{
-	return buf->len ? buf->ptr : NULL;
-}
-
-int analysis_words(const struct analysis *a, const struct finding *f, struct analysis_words *words,
-		   struct report_finding *out)
-{
-	*words = (struct analysis_words){0};
-	f->detector->describe(a->detect, f, &words->title, &words->evidence, &words->advice);
-	if (f->call_site)
-		samples_site_name(a->samples, f->tgid, f->call_site, &words->site);
-	if (f->unit_first) {
-		strbuf_addf(&words->unit, "%s ", unit_kind_name(f->unit_kind));
-		if (f->comm[0])
-			strbuf_addf(&words->unit, "of %s ", f->comm);
-		strbuf_adds(&words->unit, "that begins with ");
-		detect_add_name(a->detect, &words->unit, f->unit_first);
-	}
-	*out = (struct report_finding){
-		.detector = f->detector->name,
-		.severity = f->detector->severity(f),
-		.confidence = f->confidence,
-		.fingerprint = f->fingerprint,
-		.query = query_text(a, f->fingerprint),
-		.unit = text_or_null(&words->unit),
-		.title = text_or_null(&words->title),
-		.evidence = text_or_null(&words->evidence),
-		.recommendation = text_or_null(&words->advice),
-		.call_site = text_or_null(&words->site),
-		.total_ns = f->total_ns,
-		.saved_ns = f->saved_ns,
-		.count = f->count,
-	};
-	return words->title.failed || words->evidence.failed || words->advice.failed || words->site.failed ||
-			       words->unit.failed
-		       ? -ENOMEM
-		       : 0;
-}
-
-static void own_finding(struct analysis *a, const struct finding *f, struct report_finding *out)
-{
-	struct analysis_words words;
-
-	if (analysis_words(a, f, &words, out))
-		a->err = -ENOMEM;
-	out->title = own_text(a, &words.title);
-	out->evidence = own_text(a, &words.evidence);
-	out->recommendation = own_text(a, &words.advice);
-	out->call_site = own_text(a, &words.site);
-	out->unit = own_text(a, &words.unit);
-}
-
-static int worthwhile_first(const void *x, const void *y)
-{
-	const struct finding *a = *(const struct finding *const *)x, *b = *(const struct finding *const *)y;
-	int by_severity = (int)b->detector->severity(b) - (int)a->detector->severity(a);
-
-	if (a->saved_ns == b->saved_ns && by_severity)
-		return by_severity;
-	return descending(a->saved_ns, b->saved_ns, a->fingerprint, b->fingerprint);
-}
-
-static void add_finding(const struct finding *f, void *arg)
-{
-	sorted_add(arg, f);
-}
-
-static const char *const *examples_of(struct analysis *a, uint64_t fingerprint)
-{
-	const struct stats_query *q = stats_find(a->stats, fingerprint);
-	const char **list = own(a, calloc(STATS_EXAMPLES + 1, sizeof(*list)));
-	size_t n = 0, i;
-
-	if (!list || !q)
-		return list;
-	for (i = 0; i < STATS_EXAMPLES; i++) {
-		if (q->example[i])
-			list[n++] = q->example[i];
-	}
-	if (n == 0)
-		list[0] = q->normalized;
-	return list;
-}
-
-static void fill_n_plus_one(struct analysis *a, const struct finding *f, const struct report_finding *said,
-			    struct report_n_plus_one *out)
-{
-	*out = (struct report_n_plus_one){
-		.fingerprint = f->fingerprint,
-		.query = said->query,
-		.count = f->count,
-		.units = f->units,
-		.distinct_parameters = f->worst_distinct,
-		.total_ns = f->total_ns,
-		.share = f->units_db_ns ? (double)f->total_ns / (double)f->units_db_ns : 0,
-		.parent_fingerprint = f->parent,
-		.parent_query = query_text(a, f->parent),
-		.call_site = said->call_site,
-		.examples = examples_of(a, f->fingerprint),
-		.recommendation = said->recommendation,
-		.severity = said->severity,
-		.confidence = f->confidence,
-	};
-}
-
-static void fill_findings(struct analysis *a)
-{
-	struct sorted s = {.a = a};
-	struct report *r = &a->report;
-	size_t n, i;
-
-	detect_each(a->detect, add_finding, &s);
-	n = sorted_take(&s, worthwhile_first);
-	r->findings.item = own(a, calloc(n + 1, sizeof(*r->findings.item)));
-	r->n_plus_one.item = own(a, calloc(n + 1, sizeof(*r->n_plus_one.item)));
-	for (i = 0; i < n && r->findings.item && r->n_plus_one.item; i++) {
-		const struct finding *f = s.item[i];
-		struct report_finding *out = &r->findings.item[r->findings.count++];
-
-		own_finding(a, f, out);
-		if (strcmp(f->detector->name, "n_plus_one") == 0)
-			fill_n_plus_one(a, f, out, &r->n_plus_one.item[r->n_plus_one.count++]);
-	}
-	free(s.item);
 }
 
 /* ---- queries ---- */
@@ -283,7 +136,7 @@ static int costly_first(const void *x, const void *y)
 	const struct stats_query *a = *(const struct stats_query *const *)x;
 	const struct stats_query *b = *(const struct stats_query *const *)y;
 
-	return descending(a->durations.sum, b->durations.sum, a->fingerprint, b->fingerprint);
+	return sorted_descending(a->durations.sum, b->durations.sum, a->fingerprint, b->fingerprint);
 }
 
 static void add_query(const struct stats_query *q, void *arg)
@@ -330,7 +183,7 @@ static void fill_queries(struct analysis *a)
 
 	stats_each_query(a->stats, add_query, &s);
 	n = sorted_take(&s, costly_first);
-	r->queries.item = own(a, calloc(n + 1, sizeof(*r->queries.item)));
+	r->queries.item = analysis_own(a, calloc(n + 1, sizeof(*r->queries.item)));
 	for (i = 0; i < n && r->queries.item; i++)
 		fill_query(a, s.item[i], &r->queries.item[r->queries.count++]);
 	free(s.item);
@@ -347,7 +200,7 @@ static void fill_slow(struct analysis *a)
 	size_t n, i;
 	const struct stats_slow *slow = stats_slowest(a->stats, &n);
 
-	r->slow.item = own(a, calloc(n + 1, sizeof(*r->slow.item)));
+	r->slow.item = analysis_own(a, calloc(n + 1, sizeof(*r->slow.item)));
 	for (i = 0; i < n && r->slow.item; i++) {
 		const struct stats_query *q = stats_find(a->stats, slow[i].fingerprint);
 		struct strbuf advice = {0};
@@ -369,7 +222,7 @@ static void fill_slow(struct analysis *a)
 			.rows = slow[i].rows,
 			.operation = q ? q->operation : "",
 			.collections = split(a, q ? q->collections : ""),
-			.recommendation = own_text(a, &advice),
+			.recommendation = analysis_own_text(a, &advice),
 			.tgid = slow[i].tgid,
 			.tid = slow[i].tid,
 			.running = slow[i].running,
@@ -384,7 +237,7 @@ static int frequent_error_first(const void *x, const void *y)
 	const struct stats_error *a = *(const struct stats_error *const *)x;
 	const struct stats_error *b = *(const struct stats_error *const *)y;
 
-	return descending(a->count, b->count, a->fingerprint, b->fingerprint);
+	return sorted_descending(a->count, b->count, a->fingerprint, b->fingerprint);
 }
 
 static void add_error(const struct stats_error *e, void *arg)
@@ -400,7 +253,7 @@ static void fill_errors(struct analysis *a)
 
 	stats_each_error(a->stats, add_error, &s);
 	n = sorted_take(&s, frequent_error_first);
-	r->error_groups.item = own(a, calloc(n + 1, sizeof(*r->error_groups.item)));
+	r->error_groups.item = analysis_own(a, calloc(n + 1, sizeof(*r->error_groups.item)));
 	for (i = 0; i < n && r->error_groups.item; i++) {
 		const struct stats_error *e = s.item[i];
 
@@ -410,7 +263,7 @@ static void fill_errors(struct analysis *a)
 			.message = e->message ? e->message : "",
 			.count = e->count,
 			.fingerprint = e->fingerprint,
-			.query = query_text(a, e->fingerprint),
+			.query = analysis_query_text(a, e->fingerprint),
 			.first_realtime_ns = realtime(a, e->first_ns),
 			.last_realtime_ns = realtime(a, e->last_ns),
 		};
@@ -428,7 +281,7 @@ static int long_shape_first(const void *x, const void *y)
 {
 	const struct shape *a = *(const struct shape *const *)x, *b = *(const struct shape *const *)y;
 
-	return descending(a->durations.sum, b->durations.sum, a->first, b->first);
+	return sorted_descending(a->durations.sum, b->durations.sum, a->first, b->first);
 }
 
 static void fill_shapes(struct analysis *a)
@@ -439,7 +292,7 @@ static void fill_shapes(struct analysis *a)
 
 	table_visit(a->shapes, add_item, &s);
 	n = sorted_take(&s, long_shape_first);
-	r->unit_shapes.item = own(a, calloc(n + 1, sizeof(*r->unit_shapes.item)));
+	r->unit_shapes.item = analysis_own(a, calloc(n + 1, sizeof(*r->unit_shapes.item)));
 	for (i = 0; i < n && r->unit_shapes.item; i++) {
 		const struct shape *sh = s.item[i];
 		struct strbuf name = {0};
@@ -447,7 +300,7 @@ static void fill_shapes(struct analysis *a)
 		detect_add_name(a->detect, &name, sh->first);
 		r->unit_shapes.item[r->unit_shapes.count++] = (struct report_unit){
 			.kind = unit_kind_name(sh->kind),
-			.shape = own_text(a, &name),
+			.shape = analysis_own_text(a, &name),
 			.process = sh->comm,
 			.count = sh->count,
 			.statements = sh->statements,
@@ -496,7 +349,7 @@ static void fill_profile(struct analysis *a)
 	r->sample_freq = a->meta.sample_freq;
 	samples_each_function(a->samples, add_function, &s);
 	n = sorted_take(&s, hot_first);
-	r->functions.item = own(a, calloc(n + 1, sizeof(*r->functions.item)));
+	r->functions.item = analysis_own(a, calloc(n + 1, sizeof(*r->functions.item)));
 	for (i = 0; i < n && r->functions.item; i++) {
 		const struct samples_function *f = s.item[i];
 
@@ -536,7 +389,7 @@ static void fill_coverage(struct analysis *a)
 
 	table_visit(a->coverage, add_item, &s);
 	n = sorted_take(&s, by_kind);
-	r->coverage.item = own(a, calloc(n + 1, sizeof(*r->coverage.item)));
+	r->coverage.item = analysis_own(a, calloc(n + 1, sizeof(*r->coverage.item)));
 	for (i = 0; i < n && r->coverage.item; i++) {
 		const struct coverage *c = s.item[i];
 
@@ -566,7 +419,7 @@ static void fill_libraries(struct analysis *a)
 
 	table_visit(a->libraries, add_item, &s);
 	n = sorted_take(&s, busy_library_first);
-	r->libraries.item = own(a, calloc(n + 1, sizeof(*r->libraries.item)));
+	r->libraries.item = analysis_own(a, calloc(n + 1, sizeof(*r->libraries.item)));
 	for (i = 0; i < n && r->libraries.item; i++) {
 		const struct library *l = s.item[i];
 
@@ -599,7 +452,7 @@ static void fill_bottleneck(struct analysis *a)
 		return;
 	share = samples.samples ? db / (db + cpu) : db / (double)r->duration_ns;
 	share = share > 1 ? 1 : share;
-	b = own(a, calloc(2, sizeof(*b)));
+	b = analysis_own(a, calloc(2, sizeof(*b)));
 	if (!b)
 		return;
 	detect_add_ms(&evidence, r->db_ns);
@@ -623,7 +476,7 @@ static void fill_bottleneck(struct analysis *a)
 	}
 	b->impact = share >= 0.5 ? "high" : share >= 0.2 ? "medium" : "low";
 	b->share = share;
-	b->evidence = own_text(a, &evidence);
+	b->evidence = analysis_own_text(a, &evidence);
 	r->bottlenecks.item = b;
 	r->bottlenecks.count = 1;
 }
@@ -715,7 +568,7 @@ int analysis_fill(struct analysis *a, int truncated)
 	fill_summary(a);
 	fill_queries(a);
 	fill_slow(a);
-	fill_findings(a);
+	analysis_fill_findings(a);
 	fill_errors(a);
 	fill_shapes(a);
 	fill_profile(a);

@@ -76,5 +76,26 @@ void analysis_words_free(struct analysis_words *words);
 
 /* Fills a->report. 0 or -ENOMEM. */
 int analysis_fill(struct analysis *a, int truncated);
+void analysis_fill_findings(struct analysis *a);
+
+/* Memory that lives as long as the report: takes it over. NULL (and a->err) when it is NULL or there is no
+ * room. */
+void *analysis_own(struct analysis *a, void *memory);
+/* The text of a strbuf, NULL when it is empty. Empties it. */
+const char *analysis_own_text(struct analysis *a, struct strbuf *buf);
+const char *analysis_query_text(const struct analysis *a, uint64_t fingerprint); /* NULL = not known */
+
+/* A growing array of pointers to what will be sorted. */
+struct sorted {
+	struct analysis *a;
+	const void **item;
+	size_t count, cap;
+};
+
+void sorted_add(struct sorted *s, const void *item);
+/* Sorts (the items are pointers) and says how many of them the report's lists take. */
+size_t sorted_take(struct sorted *s, int (*compare)(const void *, const void *));
+/* Bigger first; then by `tie`, so that a replay gives the same order. */
+int sorted_descending(uint64_t a, uint64_t b, uint64_t tie_a, uint64_t tie_b);
 
 #endif

@@ -11,7 +11,7 @@
 #include "detect/scenario.h"
 #include "txn/stats.h"
 
-#define US	  1000ULL
+#define US	  1000
 #define TEXTS_MAX 65536
 #define SPANS_MAX 65536
 
@@ -40,21 +40,23 @@ static struct str json_str(const json_t *value)
 	return (struct str){json_string_value(value), json_string_length(value)};
 }
 
-static uint64_t json_us(const json_t *object, const char *key, uint64_t otherwise_ns)
+/* A number of the object in units of `unit`; `otherwise` where there is none, or none that makes sense. */
+static uint64_t json_scaled(const json_t *object, const char *key, double unit, uint64_t otherwise)
 {
 	const json_t *value = json_object_get(object, key);
+	double number = json_is_number(value) ? json_number_value(value) * unit : -1;
 
-	return json_is_number(value) && json_number_value(value) >= 0
-		       ? (uint64_t)(json_number_value(value) * US + 0.5)
-		       : otherwise_ns;
+	return number >= 0 && number < 1e18 ? (uint64_t)(number + 0.5) : otherwise;
+}
+
+static uint64_t json_us(const json_t *object, const char *key, uint64_t otherwise_ns)
+{
+	return json_scaled(object, key, US, otherwise_ns);
 }
 
 static uint64_t json_count(const json_t *object, const char *key, uint64_t otherwise)
 {
-	const json_t *value = json_object_get(object, key);
-
-	return json_is_number(value) && json_number_value(value) >= 0 ? (uint64_t)json_number_value(value)
-								      : otherwise;
+	return json_scaled(object, key, 1, otherwise);
 }
 
 static void read_thresholds(struct scenario *sc)

@@ -12,7 +12,7 @@ void missing_limit_statement(struct detect *d, const struct detector *self, cons
 	struct detect_query q;
 	struct finding *f;
 
-	if (stmt->type != SPAN_DB || stmt->kind != SQL_KIND_READ || stmt->rows < most ||
+	if (stmt->type != SPAN_DB || stmt->kind != SQL_KIND_READ || stmt->rows == 0 || stmt->rows < most ||
 	    (was && was->rows >= most))
 		return;
 	detect_text(d, stmt->fingerprint, &q);
@@ -24,7 +24,7 @@ void missing_limit_statement(struct detect *d, const struct detector *self, cons
 	f->count++;
 	f->total_ns += stmt->duration_ns;
 	/* With a page of at most that many rows. */
-	f->saved_ns += stmt->duration_ns - stmt->duration_ns * most / stmt->rows;
+	f->saved_ns += (uint64_t)((double)stmt->duration_ns * (1 - (double)most / (double)stmt->rows));
 	f->confidence = CONFIDENCE_EXACT;
 	if (stmt->rows > f->rows) {
 		f->rows = stmt->rows;
