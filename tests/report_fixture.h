@@ -311,7 +311,6 @@ static inline struct report fixture_report(void)
 	r.losses[APM_CNT_LATE_ATTACH] = 1;
 	r.losses[APM_CNT_TEXT_TRUNCATED] = 3;
 	r.losses[APM_CNT_EVENTS] = 1294;
-	r.losses[APM_CNT_PROBE_HITS] = 7476;
 	return r;
 }
 

@@ -24,6 +24,7 @@ struct enrich {
 	struct table *frame_ids; /* hash of a frame -> its number */
 	struct table *sites;	 /* call sites already told, by (tgid, address) */
 	uint32_t next_frame;
+	uint64_t calls;
 	int status;
 	struct strbuf line; /* scratch for one record's strings */
 };
@@ -84,6 +85,11 @@ void enrich_free(struct enrich *e)
 int enrich_status(const struct enrich *e)
 {
 	return e->status;
+}
+
+uint64_t enrich_calls(const struct enrich *e)
+{
+	return e->calls;
 }
 
 uint64_t enrich_evicted(const struct enrich *e)
@@ -168,6 +174,10 @@ static void add_sample(struct enrich *e, const struct apm_ev_sample *s)
 	}
 	for (i = 0; i < s->user_count && i < APM_STACK_USER; i++) {
 		symbolizer_user(e->symbols, s->hdr.tgid, s->user[i], i > 0, s->hdr.ts, &f);
+		if (f.kind == REC_FRAME_UNKNOWN && i > 0) {
+			end = REC_STACK_BROKEN; /* no code there: the frame pointer was something else */
+			break;
+		}
 		frames[kernel + user++] = frame_id(e, &s->hdr, &f);
 	}
 	if (end == REC_STACK_COMPLETE && (!user || !is_root(f.name)))
@@ -193,7 +203,7 @@ static void tell_site(struct enrich *e, const struct apm_ev_stmt *s)
 	    !is_new)
 		return;
 	symbolizer_user(e->symbols, s->hdr.tgid, s->call_site, 1, s->hdr.ts, &f);
-	if (str_eq(f.module, STR("[uprobes]")))
+	if (!f.name.len && (!f.module.len || str_eq(f.module, STR("[uprobes]"))))
 		return;
 	rec.site = (struct rec_site){.address = s->call_site, .frame_id = frame_id(e, &s->hdr, &f)};
 	emit(e, &rec);
@@ -280,6 +290,9 @@ static void add_statement(struct enrich *e, const struct apm_ev_stmt *s)
 	struct record rec = {.hdr = &s->hdr, .stmt = s};
 
 	tell_site(e, s);
+	/* The results of one text share its calls: the last one has them all. */
+	if (!(s->hdr.flags & (APM_STMT_OPEN | APM_STMT_MORE)))
+		e->calls += s->calls;
 	emit(e, &rec);
 }
 

@@ -33,6 +33,8 @@ void enrich_pass(struct enrich *e, uint16_t kind, uint32_t tgid, struct record *
 
 /* The first non-zero value that the sink returned. */
 int enrich_status(const struct enrich *e);
+/* Probed calls of the statements seen so far. */
+uint64_t enrich_calls(const struct enrich *e);
 /* Entries dropped from bounded tables. */
 uint64_t enrich_evicted(const struct enrich *e);
 

@@ -66,11 +66,6 @@ static void take_event(const struct apm_hdr *ev, void *arg)
 	enrich_event(((struct pipeline *)arg)->enrich, ev);
 }
 
-static void take_process(pid_t pid, void *arg)
-{
-	enrich_process(((struct pipeline *)arg)->enrich, pid);
-}
-
 static void tell_coverage(struct pipeline *p, uint8_t kind, pid_t pid, const char *subject, const char *text)
 {
 	struct record rec = {.coverage = {.kind = kind,
@@ -79,6 +74,14 @@ static void tell_coverage(struct pipeline *p, uint8_t kind, pid_t pid, const cha
 					  .text = str_from(text)}};
 
 	enrich_pass(p->enrich, REC_COVERAGE, (uint32_t)pid, &rec);
+}
+
+static void take_process(pid_t pid, void *arg)
+{
+	struct pipeline *p = arg;
+
+	enrich_process(p->enrich, pid);
+	tell_coverage(p, REC_COVERED_PROCESS, pid, "", "");
 }
 
 static void take_library(const struct lib_match *m, const char *path, pid_t pid, void *arg)
@@ -337,16 +340,13 @@ static uint64_t own_rss_kb(void)
 
 static void tell_cost(struct pipeline *p)
 {
-	uint64_t values[APM_CNT_MAX], late;
 	struct collect_cost cost;
 	struct record rec = {0};
 
-	collect_counters(p->collect, values, &late);
 	collect_cost(p->collect, &cost);
 	rec.overhead = (struct rec_overhead){
-		.probe_hits = values[APM_CNT_PROBE_HITS],
-		.probe_ns = values[APM_CNT_PROBE_HITS] * cost.entry_price_ns +
-			    values[APM_CNT_RETURN_HITS] * cost.return_price_ns,
+		.probe_hits = enrich_calls(p->enrich),
+		.probe_ns = enrich_calls(p->enrich) * (cost.entry_price_ns + cost.return_price_ns),
 		.program_ns = cost.program_ns,
 		.agent_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
 		.agent_rss_kb = own_rss_kb(),

@@ -24,9 +24,7 @@
 	X(TEXT_UNKNOWN, "text_unknown", 0, "executions of statements prepared before attach")            \
 	X(DECODE_SKIPPED, "decode_skipped", 1, "records skipped because they were not understood")       \
 	X(EVICTED, "evicted", 0, "entries dropped from a bounded table in user space")                   \
-	X(EVENTS, "events", 0, "events produced by the probes")                                          \
-	X(PROBE_HITS, "probe_hits", 0, "probe hits in traced processes")                                 \
-	X(RETURN_HITS, "return_hits", 0, "return probe hits in traced processes")
+	X(EVENTS, "events", 0, "events produced by the probes")
 
 enum apm_counter {
 #define APM_COUNTER_ENUM(id, name, lossy, text) APM_CNT_##id,

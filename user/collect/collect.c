@@ -188,6 +188,13 @@ static void mapped_late(const struct mapwatch_event *ev, void *arg)
 
 /* ---- events ---- */
 
+static void open_statement(const struct apm_ev_stmt *ev, void *arg)
+{
+	struct collect *c = arg;
+
+	c->events.on_event(&ev->hdr, c->events.arg);
+}
+
 static int ring_event(void *arg, void *data, size_t len)
 {
 	struct collect *c = arg;
@@ -195,19 +202,12 @@ static int ring_event(void *arg, void *data, size_t len)
 
 	if (len < sizeof(*ev) || ev->len > len)
 		return 0;
+	if (ev->kind == APM_EV_EXIT)
+		inflight_process_end(c->inflight, ev->tgid, ev->ts, open_statement, c);
 	c->events.on_event(ev, c->events.arg);
 	if (ev->kind == APM_EV_FORK && c->events.on_process)
 		c->events.on_process((pid_t)((const struct apm_ev_proc *)ev)->other, c->events.arg);
-	if (ev->kind == APM_EV_EXIT)
-		inflight_forget(c->inflight, ev->tgid);
 	return 0;
-}
-
-static void open_statement(const struct apm_ev_stmt *ev, void *arg)
-{
-	struct collect *c = arg;
-
-	c->events.on_event(&ev->hdr, c->events.arg);
 }
 
 static void drain(struct collect *c)
@@ -269,6 +269,15 @@ static int open_parts(struct collect *c, char *err, size_t err_len)
 	return 0;
 }
 
+static int follow_processes(struct collect *c, char *err, size_t err_len)
+{
+	int ret = loader_follow_processes(c->loader);
+
+	if (ret)
+		snprintf(err, err_len, "cannot follow processes: %s", strerror(-ret));
+	return ret;
+}
+
 struct collect *collect_open(const struct loader_options *opt, const struct collect_events *events, char *err,
 			     size_t err_len)
 {
@@ -282,7 +291,7 @@ struct collect *collect_open(const struct loader_options *opt, const struct coll
 	c->events = *events;
 	c->epoll_fd = -1;
 	c->loader = loader_open(opt, err, err_len);
-	if (!c->loader || open_parts(c, err, err_len)) {
+	if (!c->loader || open_parts(c, err, err_len) || follow_processes(c, err, err_len)) {
 		int saved = errno;
 
 		collect_free(c);

@@ -33,7 +33,8 @@ struct walk {
 	struct inflight *f;
 	uint64_t now_ns;
 	uint64_t idle_since_ns;
-	int all;
+	int all;	/* at stop: whatever has not ended */
+	uint32_t ended; /* only of this process, which is gone; 0 = of all */
 	inflight_fn fn;
 	void *arg;
 };
@@ -65,6 +66,13 @@ void inflight_free(struct inflight *f)
 	free(f);
 }
 
+static uint16_t state_flag(const struct walk *w, const struct apm_exec *x, int running)
+{
+	if (w->ended)
+		return x->enter ? APM_STMT_NO_RETURN : 0;
+	return w->all && running ? APM_STMT_IN_FLIGHT : APM_STMT_OPEN;
+}
+
 static void report(const struct walk *w, const struct apm_key *key, const struct apm_exec *x, uint64_t conn,
 		   uint64_t handle, uint32_t conn_gen)
 {
@@ -72,7 +80,7 @@ static void report(const struct walk *w, const struct apm_key *key, const struct
 		x->enter != 0 || handle == 0; /* on a connection the server is at work between calls too */
 	struct apm_ev_stmt ev = {
 		.hdr = {.kind = APM_EV_STMT,
-			.flags = x->flags | (w->all && running ? APM_STMT_IN_FLIGHT : APM_STMT_OPEN),
+			.flags = x->flags | state_flag(w, x, running),
 			.len = sizeof(ev),
 			.ts = w->now_ns,
 			.tgid = key->tgid,
@@ -104,7 +112,7 @@ static void report(const struct walk *w, const struct apm_key *key, const struct
 		ev.t_end = w->now_ns;
 		ev.duration_ns += w->now_ns > since ? w->now_ns - since : 0;
 	}
-	if (!w->all) {
+	if (!w->all && !w->ended) {
 		seen = table_put(w->f->seen, seen_key, NULL);
 		if (seen && *seen == x->t_last)
 			return;
@@ -116,16 +124,18 @@ static void report(const struct walk *w, const struct apm_key *key, const struct
 
 static void visit_handle(const struct walk *w, const struct apm_key *key, const struct apm_handle *h)
 {
-	if (!h->exec.seq)
+	if (!h->exec.seq || (w->ended && key->tgid != w->ended))
 		return;
-	if (!w->all && (h->exec.enter || h->exec.t_last > w->idle_since_ns))
+	if (!w->all && !w->ended && (h->exec.enter || h->exec.t_last > w->idle_since_ns))
 		return;
 	report(w, key, &h->exec, h->db, key->ptr, 0);
 }
 
 static void visit_conn(const struct walk *w, const struct apm_key *key, const struct apm_conn *c)
 {
-	if (c->exec.seq && c->op == APM_OP_STATEMENT && w->all)
+	int wanted = w->all || (w->ended && key->tgid == w->ended);
+
+	if (wanted && c->exec.seq && c->op == APM_OP_STATEMENT)
 		report(w, key, &c->exec, key->ptr, 0, c->gen);
 }
 
@@ -191,8 +201,12 @@ static void forget_in(int fd, uint32_t tgid)
 	} while (count == BATCH);
 }
 
-void inflight_forget(struct inflight *f, uint32_t tgid)
+void inflight_process_end(struct inflight *f, uint32_t tgid, uint64_t now_ns, inflight_fn fn, void *arg)
 {
+	struct walk w = {.f = f, .now_ns = now_ns, .ended = tgid, .fn = fn, .arg = arg};
+
+	walk_map(&w, f->handles_fd, 1);
+	walk_map(&w, f->conns_fd, 0);
 	forget_in(f->handles_fd, tgid);
 	forget_in(f->conns_fd, tgid);
 }

@@ -26,7 +26,10 @@ void inflight_open(struct inflight *f, uint64_t now_ns, uint64_t idle_since_ns, 
 /* Hands over all that is left, at the end: running calls with APM_STMT_IN_FLIGHT, open ones with
  * APM_STMT_OPEN. */
 void inflight_all(struct inflight *f, uint64_t now_ns, inflight_fn fn, void *arg);
-/* Forgets the state of a process that is gone. */
-void inflight_forget(struct inflight *f, uint32_t tgid);
+/*
+ * A process is gone: its executions end as they stand (a call that was running with APM_STMT_NO_RETURN) and
+ * its state is forgotten.
+ */
+void inflight_process_end(struct inflight *f, uint32_t tgid, uint64_t now_ns, inflight_fn fn, void *arg);
 
 #endif

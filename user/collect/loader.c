@@ -185,6 +185,16 @@ void loader_close(struct loader *l)
 	free(l);
 }
 
+int loader_follow_processes(struct loader *l)
+{
+	struct apm_bpf *s = l->skel;
+
+	s->links.process_fork = bpf_program__attach(s->progs.process_fork);
+	s->links.process_exec = bpf_program__attach(s->progs.process_exec);
+	s->links.process_exit = bpf_program__attach(s->progs.process_exit);
+	return s->links.process_fork && s->links.process_exec && s->links.process_exit ? 0 : -errno;
+}
+
 enum probe_mode loader_mode(const struct loader *l)
 {
 	return l->mode;

@@ -32,6 +32,9 @@ struct loader;
 struct loader *loader_open(const struct loader_options *opt, char *err, size_t err_len);
 void loader_close(struct loader *l); /* accepts NULL */
 
+/* Begins to follow fork, exec and exit of processes in scope. 0 or -errno. */
+int loader_follow_processes(struct loader *l);
+
 enum probe_mode loader_mode(const struct loader *l);
 struct bpf_program;
 /* Program `<library>_<role>` ("libpq_session"); NULL when it is not loaded on this kernel. */

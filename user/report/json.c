@@ -389,7 +389,6 @@ static json_t *overhead(struct doc *d, const struct report *r)
 
 	put(d, o, "probes", of_int(r->probes));
 	put(d, o, "probe_hits", of_int(r->probe_hits));
-	put(d, o, "return_hits", of_int(r->losses[APM_CNT_RETURN_HITS]));
 	put(d, o, "events", of_int(r->losses[APM_CNT_EVENTS]));
 	put(d, o, "price_entry_ns", of_known(r->price_entry_ns));
 	put(d, o, "price_return_ns", of_known(r->price_return_ns));

@@ -21,7 +21,7 @@ const struct report_writer *report_writer_find(const char *name)
 
 int report_is_loss(enum apm_counter counter)
 {
-	return counter != APM_CNT_EVENTS && counter != APM_CNT_PROBE_HITS && counter != APM_CNT_RETURN_HITS;
+	return counter != APM_CNT_EVENTS;
 }
 
 void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int fraction)
