@@ -45,6 +45,16 @@ def find_library(soname):
     return None
 
 
+def missing(interpreter, probe):
+    """Why a program of this interpreter that needs what `probe` loads cannot run; None when it can."""
+    path = shutil.which(interpreter)
+    if not path:
+        return '%s is not installed' % interpreter
+    flag = {'python3': '-c', 'ruby': '-e', 'perl': '-e', 'php': '-r'}[os.path.basename(interpreter)]
+    run = subprocess.run([path, flag, probe], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+    return 'the driver is not installed' if run.returncode else None
+
+
 def postgres_bin():
     found = sorted(glob.glob('/usr/lib/postgresql/*/bin/initdb'), key=lambda p: int(p.split('/')[4]))
     return os.path.dirname(found[-1]) if found else None

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is planted in running programs is found, and nothing else is: precision and recall over all of them are 1."""
 import os
-import shutil
 
-from harness import SCRIPTS, Live, client, fingerprints
+from harness import SCRIPTS, Live, client, fingerprints, missing
 
 DETECTORS = ('n_plus_one', 'duplicate_query', 'failing_statement')
 AUTHOR = 'SELECT name FROM author WHERE id = ?'
@@ -26,11 +25,14 @@ PLANTS += [('plant_pg.rb', mode, 'postgresql', found) for mode, found in (
     ('join', []))]
 
 
+NEEDS = {'plant_psycopg2.py': ('/usr/bin/python3', 'import psycopg2'), 'plant_pg.rb': ('ruby', 'require "pg"')}
+
+
 def argv_of(program, mode):
     if program.endswith('.py'):
         return ['/usr/bin/python3', os.path.join(SCRIPTS, program), mode]
     if program.endswith('.rb'):
-        return [shutil.which('ruby') or '/usr/bin/ruby', os.path.join(SCRIPTS, program), mode]
+        return ['ruby', os.path.join(SCRIPTS, program), mode]
     return [client(program), mode]
 
 
@@ -54,8 +56,9 @@ def main():
         hit = wrong = missed = 0
         for program, mode, system, planted in PLANTS:
             name = '%s %s' % (program, mode)
-            if program.endswith('.rb') and not shutil.which('ruby'):
-                live.skip(name, 'ruby is not installed')
+            why = NEEDS.get(program) and missing(*NEEDS[program])
+            if why:
+                live.skip(name, why)
                 continue
             with live.section(name):
                 report, run = live.run(argv_of(program, mode))

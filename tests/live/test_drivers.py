@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Drivers and tools over libpq and sqlite3: statements, control statements, rows and errors equal what was executed. The
 programs count their own statements; what drivers send by themselves (BEGIN, DEALLOCATE ...) comes from the server's log."""
+import json
 import os
-import shutil
-import subprocess
 
-from harness import SCRIPTS, Live, Truth, is_control
+from harness import SCRIPTS, Live, Truth, is_control, missing
 
 DRIVERS = (
     ('psycopg2', '/usr/bin/python3', 'use_psycopg2.py', 'import psycopg2', True),
@@ -18,15 +17,6 @@ DRIVERS = (
     ('PDO pgsql', 'php', 'use_pdo_pgsql.php', 'exit(extension_loaded("pdo_pgsql") ? 0 : 1);', True),
     ('PDO sqlite', 'php', 'use_pdo_sqlite.php', 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);', False),
 )
-
-
-def missing(interpreter, probe):
-    path = shutil.which(interpreter)
-    if not path:
-        return '%s is not installed' % interpreter
-    flag = {'python3': '-c', 'ruby': '-e', 'perl': '-e', 'php': '-r'}[os.path.basename(interpreter)]
-    run = subprocess.run([path, flag, probe], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
-    return 'the driver is not installed' if run.returncode else None
 
 
 def with_log(live, truth, app):
@@ -58,7 +48,6 @@ def command(live, name, argv, app, truth, **env):
     """A program from its first instruction, which sees the private library where the real one would be."""
     tracer = live.tracer('--json', '--top', 1000, '--report', live.path('json'), '--', *argv,
                          env={**live.pg.env, 'PGAPPNAME': app, **env}, wrap=live.private_namespace())
-    import json
     path = tracer.process.args[tracer.process.args.index('--report') + 1]
     status = tracer.wait(90)
     if status:
