@@ -26,6 +26,7 @@ struct scenario {
 	struct detect_options opt;
 	enum sql_dialect dialect;
 	int names_pool, names_churn; /* detectors asked for */
+	int has_begin;
 	json_t *findings;
 	struct strbuf scratch;
 	char *buf; /* for sql_analyse() */
@@ -59,9 +60,23 @@ static uint64_t json_count(const json_t *object, const char *key, uint64_t other
 	return json_scaled(object, key, 1, otherwise);
 }
 
+/* The first setting in microseconds whose name contains `part`. */
+static uint64_t json_us_like(json_t *object, const char *part, uint64_t otherwise_ns)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value)
+	{
+		if (strstr(key, part) && strstr(key, "_us"))
+			return json_us(object, key, otherwise_ns);
+	}
+	return otherwise_ns;
+}
+
 static void read_thresholds(struct scenario *sc)
 {
-	const json_t *settings = json_object_get(sc->in, "settings");
+	json_t *settings = json_object_get(sc->in, "settings");
 	struct detect_options *o = &sc->opt;
 
 	detect_defaults(o);
@@ -79,11 +94,11 @@ static void read_thresholds(struct scenario *sc)
 			json_number_value(json_object_get(settings, "min_time_saved_ratio"));
 	o->missing_limit_rows = json_count(settings, "min_rows", o->missing_limit_rows);
 	o->large_rows = json_count(settings, "min_rows", o->large_rows);
-	o->idle_tx_ns = json_us(settings, "min_idle_us", json_us(settings, "min_gap_us", o->idle_tx_ns));
+	o->idle_tx_ns = json_us_like(settings, "idle", json_us_like(settings, "gap", o->idle_tx_ns));
 	o->chatty_count = json_count(settings, "min_count", o->chatty_count);
 	o->connects = json_count(settings, "min_count", o->connects);
 	o->pool_waits = json_count(settings, "min_count", o->pool_waits);
-	o->pool_wait_ns = json_us(settings, "min_wait_us", o->pool_wait_ns);
+	o->pool_wait_ns = json_us_like(settings, "wait", o->pool_wait_ns);
 }
 
 static void enable_named(struct scenario *sc)
@@ -228,15 +243,15 @@ static void to_statement(struct scenario *sc, const json_t *span, size_t number,
 
 struct span_at {
 	struct statement stmt;
-	uint64_t tx;
+	uint64_t tx, unit;
 };
 
-static int by_tx_and_start(const void *x, const void *y)
+static int by_unit_and_start(const void *x, const void *y)
 {
 	const struct span_at *a = x, *b = y;
 
-	if (a->tx != b->tx)
-		return a->tx < b->tx ? -1 : 1;
+	if (a->unit != b->unit)
+		return a->unit < b->unit ? -1 : 1;
 	if (a->stmt.t_start != b->stmt.t_start)
 		return a->stmt.t_start < b->stmt.t_start ? -1 : 1;
 	return a->stmt.seq < b->stmt.seq ? -1 : 1;
@@ -248,26 +263,40 @@ static int on_unit(const struct unit *unit, void *arg)
 	return 0;
 }
 
-/* Spans of one transaction are one unit of work; those of none together are one, too. */
 static void run_unit(struct scenario *sc, struct span_at *span, size_t count)
 {
 	struct units_options opt = {
 		.gap_ns = UINT64_MAX / 4, .threshold = sc->opt.n_plus_one, .span_max = SPANS_MAX, .given = 1};
 	struct units *units = units_new(&opt, on_unit, sc);
+	const struct statement *before = NULL;
 	size_t i;
 
 	for (i = 0; i < count && units; i++) {
-		if (span[i].stmt.stmt_class == SQL_CLASS_EMPTY)
+		struct statement *stmt = &span[i].stmt;
+
+		if (stmt->stmt_class == SQL_CLASS_EMPTY)
 			continue;
-		if (units_feed(units, &span[i].stmt))
+		if (units_feed(units, stmt))
 			sc->failed = 1;
-		detect_statement(sc->detect, &span[i].stmt, NULL);
+		/* Said to be in a transaction whose BEGIN is not among the spans. */
+		if (span[i].tx && !sc->has_begin && before && stmt->type == SPAN_DB &&
+		    stmt->t_start > before->t_end) {
+			stmt->tx_idle_ns = stmt->t_start - before->t_end;
+			stmt->tx_idle_fingerprint = before->fingerprint;
+		}
+		if (stmt->type == SPAN_DB)
+			before = stmt;
+		detect_statement(sc->detect, stmt, NULL);
 	}
 	if (!units || units_finish(units))
 		sc->failed = 1;
 	units_free(units);
 }
 
+/*
+ * All spans are one unit of work, and those of several transactions several; but where BEGIN is among the
+ * spans, `tx` counts database transactions, and these do not divide a unit.
+ */
 static void run_spans(struct scenario *sc)
 {
 	json_t *spans = json_object_get(sc->in, "spans"), *one;
@@ -282,10 +311,13 @@ static void run_spans(struct scenario *sc)
 	{
 		to_statement(sc, one, i, &span[i].stmt);
 		span[i].tx = json_count(one, "tx", 0);
+		sc->has_begin |= span[i].stmt.kind == SQL_KIND_BEGIN;
 	}
-	qsort(span, count, sizeof(*span), by_tx_and_start);
+	for (i = 0; i < count; i++)
+		span[i].unit = sc->has_begin ? 0 : span[i].tx;
+	qsort(span, count, sizeof(*span), by_unit_and_start);
 	for (begin = i = 0; i < count; i++) {
-		if (i + 1 == count || span[i + 1].tx != span[begin].tx) {
+		if (i + 1 == count || span[i + 1].unit != span[begin].unit) {
 			run_unit(sc, span + begin, i + 1 - begin);
 			begin = i + 1;
 		}

@@ -53,6 +53,7 @@ TABLE = [
     ('n_plus_one', 'opening connections', spans(*['connect'] * 30, kind='connect'), [], {}),
     ('n_plus_one', 'less time than asked for', spans(*each(USERS, 9)), [], {'min_total_us': 9001}),
     ('n_plus_one', 'once in each of many transactions', spans(*[(q, {'tx': i + 1}) for i, q in enumerate(each(USERS, 30))]), [], {}),
+    ('n_plus_one', 'BEGIN and COMMIT around each', spans(*mixed(['BEGIN'] * 6, each('UPDATE t SET a = 1 WHERE b = %d', 6), ['COMMIT'] * 6)), [6], {}),
     ('n_plus_one', 'comments only', spans(*each('-- %d', 9)), [], {}),
 
     ('duplicate_query', 'nine times the same', spans(*[USERS % 1] * 9), [9], {}),
@@ -86,7 +87,12 @@ TABLE = [
     ('idle_in_transaction', 'a pause before the update',
      spans('BEGIN', 'SELECT 1', ('UPDATE t SET a = 1', {'t_start_us': 2000000}), 'COMMIT'), [1], {}),
     ('idle_in_transaction', 'a pause before COMMIT', spans('BEGIN', 'SELECT 1', ('COMMIT', {'t_start_us': 1500000})), [1], {}),
+    ('idle_in_transaction', 'a request meanwhile',
+     spans('BEGIN', 'SELECT 1', ('GET /a', {'kind': 'http', 't_dur_us': 2000000}), 'UPDATE t SET a = 1', 'COMMIT'), [1], {}),
+    ('idle_in_transaction', 'the spans say so',
+     spans(('SELECT 1', {'tx': 1}), ('UPDATE t SET a = 1', {'tx': 1, 't_start_us': 2000000})), [1], {}),
     ('idle_in_transaction', 'no transaction', spans('SELECT 1', ('SELECT 2', {'t_start_us': 2000000})), [], {}),
+    ('idle_in_transaction', 'a short pause', spans('BEGIN', ('SELECT 1', {'t_start_us': 900000}), 'COMMIT'), [], {}),
     ('idle_in_transaction', 'a pause after COMMIT', spans('BEGIN', 'SELECT 1', 'COMMIT', ('SELECT 2', {'t_start_us': 3000000})), [], {}),
     ('idle_in_transaction', 'a long statement', spans('BEGIN', ('SELECT 1', {'t_dur_us': 3000000}), 'COMMIT'), [], {}),
     ('idle_in_transaction', 'another connection is in one',
@@ -96,6 +102,7 @@ TABLE = [
     ('chatty_cache', 'fifty fields', spans(*each('HGET user:%d name', 50), kind='redis'), [50], {}),
     ('chatty_cache', 'forty-nine', spans(*each('GET user:%d', 49), kind='redis'), [], {}),
     ('chatty_cache', 'many keys at once', spans(*each('MGET user:%d user:1 user:2', 60), kind='redis'), [], {}),
+    ('chatty_cache', 'in one pipeline', spans(*each('GET user:%d', 60), gap=-1000, kind='redis'), [], {}),
     ('chatty_cache', 'queries', spans(*each(USERS, 60)), [], {}),
 
     ('n_plus_one_http', 'by number', spans(*each('GET /books/%d', 8), dur=100000, kind='http'), [8], {}),

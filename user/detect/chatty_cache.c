@@ -3,6 +3,12 @@
 #include "detect/detectors.h"
 #include "detect/repeats.h"
 
+/* Sent together, their times overlap. */
+static int pipelined(const struct repeat *r)
+{
+	return r->total_ns > 2 * (r->last_end - r->first_start);
+}
+
 void chatty_cache_unit(struct detect *d, const struct detector *self, const struct unit *unit)
 {
 	uint64_t most = detect_options(d)->chatty_count;
@@ -12,7 +18,7 @@ void chatty_cache_unit(struct detect *d, const struct detector *self, const stru
 	for (i = 0; i < unit->repeat_count; i++) {
 		const struct repeat *r = &unit->repeat[i];
 
-		if (r->type != SPAN_CACHE || r->kind != SQL_KIND_READ || r->count < most)
+		if (r->type != SPAN_CACHE || r->kind != SQL_KIND_READ || r->count < most || pipelined(r))
 			continue;
 		repeats_report(d, self, unit, r, &verdict);
 	}

@@ -74,7 +74,7 @@ static const char *const single_reads[] = {"GET",     "HGET",  "EXISTS", "HEXIST
 					   "HGETALL", "TYPE",  "STRLEN", "ZSCORE",  "LINDEX",	 "SMEMBERS",
 					   "LLEN",    "SCARD", "ZRANK",	 NULL};
 
-/* Files, and one address for every query: equal paths do not mean the same request. */
+/* Files and prefetched pages, and one address for every query: equal paths do not mean the same request. */
 static const char *const no_resource[] = {".js",  ".css",   ".png", ".jpg", ".jpeg",   ".svg",
 					  ".gif", ".woff2", ".ico", ".map", "graphql", NULL};
 
@@ -83,6 +83,8 @@ static int is_file(struct str text)
 	const char *end = memchr(text.ptr, '?', text.len);
 	size_t len = end ? (size_t)(end - text.ptr) : text.len, word, i;
 
+	if (memmem(text.ptr, len, "_next/data", 10))
+		return 1;
 	for (i = 0; no_resource[i]; i++) {
 		word = strlen(no_resource[i]);
 		if (len >= word && strncasecmp(text.ptr + len - word, no_resource[i], word) == 0)

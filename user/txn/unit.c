@@ -228,7 +228,7 @@ static void note_parent(struct unit *unit, const struct statement *stmt, uint32_
 {
 	struct unit_parent *p;
 
-	if (stmt->stmt_class != SQL_CLASS_QUERY ||
+	if (stmt->type != SPAN_DB || stmt->stmt_class != SQL_CLASS_QUERY ||
 	    (stmt->kind != SQL_KIND_READ && stmt->kind != SQL_KIND_OTHER))
 		return;
 	p = parent_slot(unit, stmt->fingerprint);

@@ -434,7 +434,7 @@ int units_feed(struct units *u, struct statement *stmt)
 
 	if (stmt->t_start > u->now)
 		u->now = stmt->t_start;
-	if (!stmt->opening) {
+	if (!stmt->opening && stmt->type == SPAN_DB) {
 		c = note_conn(u, stmt);
 		if (!c)
 			return -ENOMEM;
