@@ -5,7 +5,7 @@ import os
 
 from harness import SCRIPTS, Live, client, fingerprints, missing
 
-DETECTORS = ('n_plus_one', 'duplicate_query', 'failing_statement')
+LOAD = ('slow_query', 'running_statement')  # may be true on a busy machine
 AUTHOR = 'SELECT name FROM author WHERE id = ?'
 
 # program, mode, system, what must be found
@@ -64,7 +64,7 @@ def main():
                 report, run = live.run(argv_of(program, mode))
                 live.exact(name, report, run.truth())
                 want = set(zip([d for d, _ in planted], fingerprints([(system, sql) for _, sql in planted])))
-                got = {(f['detector'], f['fingerprint']) for f in report['findings'] if f['detector'] in DETECTORS}
+                got = {(f['detector'], f['fingerprint']) for f in report['findings'] if f['detector'] not in LOAD}
                 hit, wrong, missed = hit + len(want & got), wrong + len(got - want), missed + len(want - got)
                 live.ok(want == got, '%s: finds %s' % (name, ', '.join(d for d, _ in planted) or 'nothing'),
                         'missed %s, wrong %s' % (sorted(want - got), sorted(got - want)))
