@@ -275,6 +275,7 @@ struct sql_reader {
 	uint8_t idle;	 /* plain tokens change nothing now */
 	uint8_t count_state;
 	uint8_t secret;	    /* a password follows */
+	uint8_t in_secret;  /* the token before was one */
 	uint8_t identified; /* IDENTIFIED was seen */
 	uint64_t name_hash[SQL_NAMES_MAX];
 	uint64_t cte_hash[SQL_NAMES_MAX];
@@ -287,6 +288,7 @@ void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char 
  */
 #define READ_TABLE  1 /* the word names a table (or other object) */
 #define READ_SECRET 2 /* the word is a password */
+#define READ_MORE   8 /* with READ_SECRET: the token belongs to the one before */
 #define READ_VERB   4 /* the word begins a statement */
 int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next);
 
@@ -321,7 +323,8 @@ struct norm_list {
 	size_t kept_len;  /* … 0: none yet */
 	size_t mark;	  /* where the output goes back to when the current element is dropped */
 	uint8_t mark_last; /* spacing state at mark */
-	uint32_t count;	  /* elements seen */
+	uint32_t count;	  /* elements seen … */
+	uint32_t distinct; /* … and kept */
 };
 
 struct sql_norm {

@@ -133,10 +133,26 @@ static void lex_string(struct sql_lexer *lx, struct sql_token *t, const char *qu
 
 static void lex_quoted(struct sql_lexer *lx, struct sql_token *t, char close)
 {
-	int closed;
+	int closed = 1;
 
 	t->kind = TOK_QUOTED;
-	lx->p = sql_scan_string(lx->p + 1, lx->end, close, 0, &closed);
+	if (close != ']') {
+		lx->p = sql_scan_string(lx->p + 1, lx->end, close, 0, &closed);
+	} else {
+		const char *p = memchr(lx->p, ']', (size_t)(lx->end - lx->p));
+
+		closed = p != NULL;
+		lx->p = p ? p + 1 : lx->end;
+	}
+	/* White space at the end of a name that was cut says nothing. */
+	while (!closed && sql_byte_is(lx->p[-1], BYTE_SPACE))
+		lx->p--;
+}
+
+/* At p is a dot that separates names. */
+static int at_dot(const char *p, const char *end)
+{
+	return p < end && *p == '.' && (end - p == 1 || !sql_byte_is(p[1], BYTE_DIGIT));
 }
 
 /* Only a value can stand here: behind a comparison, in a list of values. */
@@ -158,7 +174,7 @@ static void lex_double_quote(struct sql_lexer *lx, struct sql_token *t)
 	if (lx->rules->double_quote == MAYBE && at_value(lx)) {
 		end = sql_scan_string(lx->p + 1, lx->end, '"', 0, &closed);
 		next = sql_scan_space(end, lx->end, &ignored);
-		if (next == lx->end || *next != '.') {
+		if (!at_dot(next, lx->end)) {
 			lx->p = end;
 			t->kind = TOK_STRING;
 			return;
@@ -187,7 +203,8 @@ static void lex_number(struct sql_lexer *lx, struct sql_token *t)
 		/* What sticks to a number is an error, and best kept out of sight. */
 		p = word;
 	} else if (word > p && scan_word(lx, start) == word) {
-		t->kind = TOK_WORD;
+		/* 12e can be a name too, but more likely 12e5 was cut. */
+		t->kind = word - p == 1 && (*p | 0x20) == 'e' ? TOK_NUMBER : TOK_WORD;
 		p = word;
 	}
 	lx->p = p;
@@ -218,17 +235,45 @@ static int lex_dollar(struct sql_lexer *lx, struct sql_token *t)
 			lx->p = close + tag_len;
 		return 1;
 	}
-	if (tag_end == p)
+	if (tag_end == p && !lx->rules->dollar_quote)
 		return 0;
+	/* A lone $ too: it may be where a dollar quote was cut. */
 	t->kind = TOK_PARAM;
 	lx->p = scan_word(lx, p);
 	return 1;
 }
 
+/* ?| ?& */
+static int at_jsonb_operator(const char *p, const char *end)
+{
+	return end - p > 1 && *p == '?' && (p[1] == '|' || p[1] == '&');
+}
+
+/*
+ * Whether the ? at p, behind an operand, is jsonb's operator and not the placeholder of a typed literal (date
+ * ?): an operator has an operand behind it too.
+ */
+static int is_question_operator(const struct sql_lexer *lx, const char *p)
+{
+	int ignored = 0;
+	const char *next;
+	const struct sql_word *kw;
+
+	if (at_jsonb_operator(p, lx->end))
+		return 1;
+	next = sql_scan_space(p + 1, lx->end, &ignored);
+	if (next == lx->end)
+		return 0;
+	if (!sql_byte_is(*next, BYTE_START))
+		return strchr("'\"$(?", *next) && !at_jsonb_operator(next, lx->end);
+	kw = sql_word_find(next, (size_t)(scan_word(lx, next) - next), (size_t)(lx->end - next));
+	return !kw || !(kw->flags & WORD_RESERVED);
+}
+
 /* ?, ?1, ?| … lx->p is at the question mark. 0: it is (part of) an operator. */
 static int lex_question(struct sql_lexer *lx, struct sql_token *t)
 {
-	if (lx->rules->question_param == MAYBE && lx->operand)
+	if (lx->rules->question_param == MAYBE && lx->operand && is_question_operator(lx, lx->p))
 		return 0;
 	t->kind = TOK_PARAM;
 	lx->p = sql_scan_class(lx->p + 1, lx->end, BYTE_DIGIT);
@@ -280,7 +325,7 @@ static void lex_bracket(struct sql_lexer *lx, struct sql_token *t)
 {
 	const char *p = lx->p + 1;
 
-	if (lx->rules->bracket == MAYBE && (!lx->operand || lx->last == TOK_DOT) && p < lx->end &&
+	if (lx->rules->bracket == MAYBE && !lx->operand && lx->last_id != KW_ARRAY && p < lx->end &&
 	    sql_byte_is(*p, BYTE_START)) {
 		while (p < lx->end && (sql_byte_is(*p, lx->rules->word_bytes | BYTE_SPACE) || *p == '-'))
 			p++;
@@ -291,9 +336,7 @@ static void lex_bracket(struct sql_lexer *lx, struct sql_token *t)
 		}
 	}
 	if (lx->rules->bracket == ALWAYS) {
-		p = memchr(p, ']', (size_t)(lx->end - p));
-		t->kind = TOK_QUOTED;
-		lx->p = p ? p + 1 : lx->end;
+		lex_quoted(lx, t, ']');
 		return;
 	}
 	t->kind = TOK_LBRACKET;
@@ -390,7 +433,8 @@ static void lex_word(struct sql_lexer *lx, struct sql_token *t)
 static void lex_dot(struct sql_lexer *lx, struct sql_token *t)
 {
 	int digit = lx->end - lx->p > 1 && sql_byte_is(lx->p[1], BYTE_DIGIT);
-	int after_name = t->glued && lx->operand && (lx->last == TOK_WORD || lx->last == TOK_QUOTED);
+	int after_name = t->glued && lx->operand &&
+			 (lx->last == TOK_WORD || lx->last == TOK_QUOTED || lx->last == TOK_VARIABLE);
 
 	/* After a name it separates where names may begin with a digit. */
 	if (digit && !(after_name && lx->rules->digit_words)) {
@@ -510,10 +554,11 @@ static inline void note_token(struct sql_lexer *lx, const struct sql_token *t)
 	lx->verb = t->flags & WORD_VERB;
 }
 
-/* A dot that separates names is next. */
-static int at_dot(const struct sql_lexer *lx)
+/* word.5x, where names may begin with a digit. */
+static int at_digit_name(const struct sql_lexer *lx)
 {
-	return lx->end - lx->p > 1 && *lx->p == '.' && lx->p[1] != '.' && !sql_byte_is(lx->p[1], BYTE_DIGIT);
+	return lx->rules->digit_words && lx->p == lx->token_end && lx->end - lx->p > 1 && *lx->p == '.' &&
+	       sql_byte_is(lx->p[1], BYTE_DIGIT);
 }
 
 void sql_lexer_next(struct sql_lexer *lx, struct sql_token *t)
@@ -558,7 +603,7 @@ void sql_lexer_next(struct sql_lexer *lx, struct sql_token *t)
 	if (t->kind == TOK_SEMICOLON)
 		return;
 	skip_blank(lx);
-	if (t->id && at_dot(lx)) {
+	if (t->id && (at_dot(lx->p, lx->end) || at_digit_name(lx))) {
 		/* user.name: no keyword */
 		t->id = KW_NONE;
 		t->flags = 0;

@@ -10,7 +10,7 @@
 
 enum norm_last {
 	LAST_NONE, /* start of the text */
-	LAST_OPEN, /* ( [ . :: and a unary sign: nothing between it and what follows */
+	LAST_OPEN, /* ( [ . and nothing between it and what follows */
 	LAST_NAME, /* identifier: no space before ( and [ */
 	LAST_KEYWORD,
 	LAST_ARRAY, /* the word before [ */
@@ -18,6 +18,7 @@ enum norm_last {
 	LAST_CLOSE, /* ) ] */
 	LAST_COMMA,
 	LAST_OP,
+	LAST_CAST,
 	LAST_SIGN, /* a unary + or - */
 	LAST_AT,
 	LAST_PREFIX_NAME, /* identifier followed by its column list: a space before ( */
@@ -56,9 +57,11 @@ static void push_list(struct sql_norm *n, enum norm_list_kind kind, uint32_t dep
 	list->kind = (uint8_t)kind;
 	list->depth = depth;
 	list->elem = NO_ELEM;
+	list->kept = 0;
 	list->kept_len = 0;
 	list->mark = NO_ELEM;
 	list->count = 0;
+	list->distinct = 0;
 	n->lexer->in_list = 1;
 }
 
@@ -92,11 +95,12 @@ static void end_element(struct sql_norm *n, struct norm_list *list, int cut)
 	size_t len;
 
 	if (list->elem == NO_ELEM) {
-		/* A comma with nothing behind it, at the end of a text that was cut. */
-		if (cut && list->mark != NO_ELEM)
+		if (cut && list->mark != NO_ELEM && list->distinct == 1)
 			n->len = list->mark;
 		return;
 	}
+	/* The start of a row like the others, cut inside its brackets. */
+	cut = cut && list->distinct == 1 && n->depth > list->depth;
 	len = n->len - list->elem;
 	list->count++;
 	if (list->kept_len && list->mark != NO_ELEM &&
@@ -106,6 +110,7 @@ static void end_element(struct sql_norm *n, struct norm_list *list, int cut)
 	} else {
 		list->kept = list->elem;
 		list->kept_len = len;
+		list->distinct++;
 	}
 	list->elem = NO_ELEM;
 	list->mark = NO_ELEM;
@@ -123,13 +128,14 @@ static const uint32_t unspaced[] = {
 	[LAST_AT] = ~0U,
 	[LAST_SIGN] = ~(BIT(TOK_OP) | BIT(TOK_LBRACKET)),
 	[LAST_NAME] = NEVER_SPACED | BIT(TOK_LPAREN) | BIT(TOK_LBRACKET),
-	[LAST_PREFIX_NAME] = NEVER_SPACED,
-	[LAST_KEYWORD] = NEVER_SPACED,
+	[LAST_PREFIX_NAME] = NEVER_SPACED | BIT(TOK_LBRACKET),
+	[LAST_KEYWORD] = NEVER_SPACED & ~BIT(TOK_DOT),
 	[LAST_ARRAY] = NEVER_SPACED | BIT(TOK_LBRACKET),
 	[LAST_VALUE] = NEVER_SPACED | BIT(TOK_LBRACKET),
 	[LAST_CLOSE] = NEVER_SPACED | BIT(TOK_LBRACKET),
 	[LAST_COMMA] = NEVER_SPACED,
-	[LAST_OP] = NEVER_SPACED,
+	[LAST_OP] = NEVER_SPACED & ~BIT(TOK_CAST),
+	[LAST_CAST] = ~BIT(TOK_OP),
 };
 
 /* Room for the token: a space where one belongs, and the start of a list element noted. */
@@ -214,7 +220,12 @@ static int is_value_word(const struct sql_norm *n, const struct sql_token *t)
 static void put_word(struct sql_norm *n, const struct sql_token *t, int read, char next)
 {
 	int keyword = t->flags & WORD_RESERVED || read & READ_VERB, name = read & READ_TABLE && !keyword;
-	char *at = open_token(n, t, t->len);
+	char *at;
+
+	/* a. 5x is not a.5x, where that would be a number. */
+	if (n->last == LAST_OPEN && !t->glued && sql_byte_is(*t->ptr, BYTE_DIGIT))
+		n->last = LAST_OP;
+	at = open_token(n, t, t->len);
 
 	if (keyword)
 		put_cased(n, at, t->ptr, t->len, 'a');
@@ -274,6 +285,15 @@ static void put_op(struct sql_norm *n, const struct sql_token *t, char next)
 	n->last = LAST_OP;
 }
 
+static void put_dot(struct sql_norm *n, const struct sql_token *t)
+{
+	int name = n->last == LAST_NAME || n->last == LAST_PREFIX_NAME;
+
+	*open_token(n, t, 1) = '.';
+	/* Behind anything but a name .5 would be read back as a number. */
+	n->last = name || (n->last != LAST_VALUE && !n->rules->digit_words) ? LAST_OPEN : LAST_OP;
+}
+
 static void put_open(struct sql_norm *n, const struct sql_token *t)
 {
 	int in = t->kind == TOK_LPAREN && n->last_id == KW_IN;
@@ -281,7 +301,10 @@ static void put_open(struct sql_norm *n, const struct sql_token *t)
 
 	*open_token(n, t, 1) = *t->ptr;
 	n->depth++;
-	n->last = LAST_OPEN;
+	/* Not [x], which would read back as a quoted name. */
+	n->last = t->kind == TOK_LBRACKET && n->rules->bracket == MAYBE && !t->after_operand && !array
+			  ? LAST_OP
+			  : LAST_OPEN;
 	if (in || array)
 		push_list(n, LIST_ELEMENTS, n->depth);
 }
@@ -310,6 +333,11 @@ static void put_comma(struct sql_norm *n, const struct sql_token *t)
 
 	if (element)
 		end_element(n, list, 0);
+	/* Nothing between two commas is as good as one comma. */
+	if (element && list->mark != NO_ELEM && n->last == LAST_COMMA) {
+		n->len = list->mark;
+		n->last = list->mark_last;
+	}
 	mark = n->len;
 	last = n->last;
 	*open_token(n, t, 1) = ',';
@@ -352,6 +380,10 @@ static void before_token(struct sql_norm *n, const struct sql_token *t)
 
 void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, char next)
 {
+	if (read & READ_MORE) {
+		sql_literals_add(n->literals, t->ptr, t->len);
+		return;
+	}
 	if (n->lists)
 		before_token(n, t);
 	switch (t->kind) {
@@ -389,9 +421,11 @@ void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, cha
 		put_comma(n, t);
 		break;
 	case TOK_DOT:
+		put_dot(n, t);
+		break;
 	case TOK_CAST:
 		memcpy(open_token(n, t, t->len), t->ptr, t->len);
-		n->last = LAST_OPEN;
+		n->last = LAST_CAST;
 		break;
 	case TOK_HINT:
 	case TOK_HINT_END:

@@ -24,6 +24,7 @@ enum reader_use {
 	USE_FROM,   /* followed by ( it is a function */
 	USE_DELETE, /* followed by FROM it is an alias */
 	USE_TARGET, /* in the summary only */
+	USE_NOWHERE,
 };
 
 /* What a verb does first. */
@@ -277,6 +278,8 @@ static void end_name(struct sql_reader *rd, const struct sql_token *next)
 	uint64_t hash;
 
 	rd->name_use = USE_NONE;
+	if (use == USE_NOWHERE)
+		return;
 	if (use == USE_FROM && (next->kind == TOK_LPAREN || next->id == KW_FROM))
 		return;
 	if (use == USE_DELETE && (next->id == KW_FROM || next->kind == TOK_COMMA))
@@ -579,8 +582,7 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 			expect_table(f, USE_FROM, 1);
 		break;
 	case KW_INTO:
-		if (f->stmt == KW_LOAD ||
-		    (f->stmt == KW_SELECT && rd->rules->select_into && next != '@' && next != ':'))
+		if (f->stmt == KW_LOAD || (f->stmt == KW_SELECT && rd->rules->select_into))
 			expect_table(f, USE_TABLE, 0);
 		break;
 	case KW_AS:
@@ -709,7 +711,9 @@ static int read_secret(struct sql_reader *rd, const struct sql_token *t, char ne
 		if (t->kind == TOK_OP || t->kind == TOK_LPAREN || t->id == KW_PASSWORD || t->id == KW_VALUES)
 			return 0;
 		rd->secret = 0;
-		return (t->kind == TOK_WORD || t->kind == TOK_QUOTED) && !is_password_option(t);
+		rd->in_secret = (t->kind == TOK_WORD || t->kind == TOK_QUOTED) &&
+				(!t->flags || t->flags & WORD_OPERAND) && !is_password_option(t);
+		return rd->in_secret;
 	}
 	if (t->kind != TOK_WORD || !utility)
 		return 0;
@@ -750,7 +754,7 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 	    (!may_start || !(t->id == KW_REPLACE && next == '(')) &&
 	    !(t->id == KW_SELECT && f->expect == EXPECT_TABLE && !f->start)) {
 		verb = verb_of(t);
-		if (verb && (verb->inner || (!rd->verb && !rd->depth))) {
+		if (verb && (t->id || next != '.') && (verb->inner || (!rd->verb && !rd->depth))) {
 			start_verb(rd, t, verb);
 			return READ_VERB;
 		}
@@ -815,6 +819,15 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 		}
 		end_name(rd, t);
 	}
+	if (rd->in_secret) {
+		/* What sticks to an unquoted password belongs to it. */
+		rd->in_secret = t->glued &&
+				!(1U << t->kind & (1U << TOK_COMMA | 1U << TOK_RPAREN | 1U << TOK_SEMICOLON));
+		if (rd->in_secret) {
+			read = READ_SECRET | READ_MORE;
+			goto out;
+		}
+	}
 	if ((rd->secret || t->kind == TOK_WORD) && read_secret(rd, t, next)) {
 		read = READ_SECRET;
 		goto out;
@@ -842,16 +855,27 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 	case TOK_QUOTED:
 		read = read_name(rd, f, t, next);
 		break;
+	case TOK_OP:
+		if (rd->verb && *t->ptr == '=' && rd->verb->keyed)
+			rd->stmt_class = SQL_CLASS_CONTROL;
+		if (f->expect != EXPECT_OBJECT)
+			f->expect = EXPECT_NOTHING;
+		break;
 	case TOK_STRING:
 		if (is_name(t) && f->expect == EXPECT_TABLE) {
 			read = read_name(rd, f, t, next);
 			break;
 		}
+		/* fall through */
+	case TOK_NUMBER:
+	case TOK_PARAM:
+		/* A value in a table's place takes it as a name would. */
+		if (f->expect == EXPECT_TABLE) {
+			begin_name(rd, t, USE_NOWHERE);
+			f->expect = is_query(f->stmt) ? EXPECT_ALIAS : EXPECT_NOTHING;
+			break;
+		}
 		f->expect = EXPECT_NOTHING;
-		break;
-	case TOK_OP:
-		if (rd->verb && *t->ptr == '=' && rd->verb->keyed)
-			rd->stmt_class = SQL_CLASS_CONTROL;
 		break;
 	case TOK_HINT:
 	case TOK_HINT_END:
@@ -867,7 +891,7 @@ out:
 	rd->last_id = t->id;
 	f = frame_of(rd);
 	rd->idle = rd->verb && !rd->verb->keyed && rd->second &&
-		   !(f->expect | f->start | rd->name_use | rd->secret | rd->count_state);
+		   !(f->expect | f->start | rd->name_use | rd->secret | rd->in_secret | rd->count_state);
 	return read;
 }
 

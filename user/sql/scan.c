@@ -189,11 +189,12 @@ static const char *scan_run(const char *start, const char *end)
 
 	for (; p < end && sql_byte_is(*p, BYTE_OP); p++) {
 		if (strchr("\\{}", *p))
-			return p == start ? p + 1 : p;
+			break;
 		if (end - p > 1 && ((p[0] == '-' && p[1] == '-') || (p[0] == '/' && p[1] == '*')))
 			break;
-		/* Drivers write =? for a parameter: only ? itself and jsonpath's @? begin or hold one. */
-		if (*p == '?' && p > start && *start != '?' && p[-1] != '@')
+		/* Drivers write =? for a parameter: behind another character ? is an operator's in jsonpath's
+		 * @? only. */
+		if (*p == '?' && p > start && p[-1] != '@')
 			break;
 		special |= strchr("~!@#%^&|`?", *p) != NULL;
 	}
