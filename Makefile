@@ -9,7 +9,7 @@ DESTDIR ?=
 CC         ?= cc
 CLANG      ?= clang
 LLVM_STRIP ?= $(firstword $(shell command -v llvm-strip llvm-strip-14 llvm-strip-18 llvm-strip-19 2>/dev/null) true)
-BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+BPFTOOL    ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 
 ARCH     := $(shell uname -m)
@@ -162,4 +162,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

@@ -14,3 +14,17 @@ struct apm_conn_map conns SEC(".maps");
 struct apm_handle_map handles SEC(".maps");
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Names every type that crosses to user space, so that they are in the object's BTF and tests can compare
+ * layouts. */
+const struct {
+	struct apm_hdr hdr;
+	struct apm_ev_stmt stmt;
+	struct apm_ev_prepare prepare;
+	struct apm_ev_close close;
+	struct apm_ev_conn conn;
+	struct apm_ev_error error;
+	struct apm_ev_sample sample;
+	struct apm_ev_proc proc;
+	struct apm_ev_text text; /* last: its data has no fixed size */
+} * apm_abi;

@@ -13,6 +13,8 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "abi/event.h"
+
 #include "apm.skel.h"
 #include "log.h"
 
@@ -85,7 +87,18 @@ static int check_host(char *err, size_t err_len)
 	return 0;
 }
 
-/* A library's programs are loaded in the form that the mode attaches. */
+/* Whether `name` is one of a pair whose library also has a session program. */
+static int has_session(const struct loader *l, const char *name)
+{
+	const char *role = strrchr(name, '_');
+	char session[64];
+
+	snprintf(session, sizeof(session), "%.*s_session", role ? (int)(role - name) : 0, name);
+	return bpf_object__find_program_by_name(l->skel->obj, session) != NULL;
+}
+
+/* A library's programs are loaded in the form that the mode attaches: loading (and verifying) takes most of
+ * the start. */
 static void choose_programs(struct loader *l)
 {
 	struct bpf_program *prog;
@@ -98,7 +111,8 @@ static void choose_programs(struct loader *l)
 
 		if (bpf_program__type(prog) != BPF_PROG_TYPE_KPROBE)
 			continue;
-		bpf_program__set_autoload(prog, !session || l->mode == PROBE_SESSION);
+		bpf_program__set_autoload(prog,
+					  session == (l->mode == PROBE_SESSION && has_session(l, name)));
 		if (session)
 			bpf_program__set_expected_attach_type(prog,
 							      (enum bpf_attach_type)ATTACH_UPROBE_SESSION);
