@@ -470,6 +470,9 @@ const struct report *analysis_finish(struct analysis *a, int truncated)
 	if (!err) {
 		order_flush(a->order, UINT64_MAX);
 		samples_finish(a->samples);
+		err = units_time(a->units, a->now_ns);
+	}
+	if (!err) {
 		err = units_finish(a->units);
 	}
 	if (!err) {

@@ -239,6 +239,37 @@ static void test_many_fingerprints_are_merged(void **state)
 	stream_close(&s);
 }
 
+/* Two threads, each with a list and its details; events come in any order within half a second. */
+static void test_order_of_arrival_does_not_matter(void **state)
+{
+	enum { N = 42 };
+	struct apm_ev_stmt ev[N];
+	struct stream s;
+	const struct report *r;
+	uint64_t list, detail;
+	int i;
+
+	stream_open(&s, NULL);
+	list = stream_text(&s, "SELECT id FROM a", SQL_KIND_READ, 0);
+	detail = stream_text(&s, "SELECT b FROM c WHERE a = ?", SQL_KIND_READ, 0);
+	for (i = 0; i < N; i++) {
+		s.tid = 11 + i % 2;
+		s.conn = 0x1000 + i % 2;
+		ev[i] = stream_stmt(&s, i < 2 ? list : detail, MS, i < 2 ? 20 : 1);
+		ev[i].param_hash = (uint64_t)i;
+		ev[i].param_count = 1;
+		s.now += 10 * MS;
+	}
+	for (i = 0; i < N; i++)
+		stream_send(&s, ev[i * 17 % N]);
+	r = stream_report(&s);
+	assert_int_equal(r->units, 2);
+	assert_int_equal(r->n_plus_one.count, 1);
+	assert_int_equal(r->n_plus_one.item[0].count, 40);
+	assert_string_equal(r->n_plus_one.item[0].parent_query, "SELECT id FROM a");
+	stream_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_samples_find_their_statement),
 		cmocka_unit_test(test_errors_are_grouped),
 		cmocka_unit_test(test_many_fingerprints_are_merged),
+		cmocka_unit_test(test_order_of_arrival_does_not_matter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

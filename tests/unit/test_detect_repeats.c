@@ -275,6 +275,25 @@ static void busy_server_four_threads(struct program *p)
 	}
 }
 
+/* One thread, eight connections, a statement in flight on each: an event loop. */
+static void event_loop(struct program *p)
+{
+	int i;
+
+	stream_proc(&p->s, APM_EV_EXEC, 0);
+	for (i = 0; i < 2000; i++) {
+		struct apm_ev_stmt ev = stream_stmt(&p->s, p->detail, 8 * MS, 1);
+
+		ev.conn += (uint64_t)i % 8;
+		ev.param_hash = ++p->id;
+		ev.param_count = 1;
+		ev.hdr.flags = APM_STMT_ASYNC;
+		ev.hdr.ts = p->s.now += MS;
+		stream_send(&p->s, ev);
+	}
+	stream_proc(&p->s, APM_EV_EXIT, 0);
+}
+
 static void server_under_a_minute(struct program *p)
 {
 	stream_proc(&p->s, APM_EV_EXEC, 0);
@@ -382,6 +401,7 @@ static const struct {
 	{"saturated: a transaction that never ends", session_that_never_commits, NULL, NULL, 0, 0},
 	{"saturated: four threads", busy_server_four_threads, NULL, NULL, 0, 0},
 	{"a server that lived under a minute", server_under_a_minute, NULL, NULL, 0, 0},
+	{"an event loop that serves eight connections", event_loop, NULL, NULL, 0, 0},
 	{"requests far apart", idle_server, NULL, NULL, 0, 0},
 	{"fewer than the threshold", below_the_threshold, NULL, NULL, 0, 0},
 	{"savepoints", savepoints, NULL, NULL, 0, 0},

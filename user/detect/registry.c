@@ -42,14 +42,17 @@ const struct detector detectors[] = {
 	{0},
 };
 
-/* First row that fits: at least this much time to save, or at least this many repeats in one unit. */
+/*
+ * First row that fits: at least this much time to save, or at least this many repeats in one unit. A count
+ * alone is never worse than medium: where statements are cheap, a thousand may be fine.
+ */
 static const struct {
 	uint64_t saved_ns;
 	uint64_t count;
 	enum severity severity;
 } severities[] = {
 	{10 * SECOND, UINT64_MAX, SEVERITY_CRITICAL},
-	{1 * SECOND, 1000, SEVERITY_HIGH},
+	{1 * SECOND, UINT64_MAX, SEVERITY_HIGH},
 	{100 * MS, 50, SEVERITY_MEDIUM},
 	{0, 0, SEVERITY_LOW},
 };

@@ -363,8 +363,13 @@ int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_
 		unit->start = stmt->t_start;
 	if (stmt->t_end > unit->end)
 		unit->end = stmt->t_end;
-	if (stmt->ctx_id != unit->ctx_id)
-		unit->concurrent = 1;
+	if (stmt->flags & APM_STMT_ASYNC && stmt->t_start < unit->busy_until && stmt->conn != unit->busy_conn)
+		unit->overlaps = 1;
+	if (stmt->t_end > unit->busy_until) {
+		unit->busy_until = stmt->t_end;
+		unit->busy_conn = stmt->conn;
+	}
+	unit->concurrent |= unit->overlaps || stmt->ctx_id != unit->ctx_id;
 	unit->errors += stmt->error;
 	unit->db_ns += stmt->duration_ns;
 	if (keep_span(unit, stmt, limits->span_max))

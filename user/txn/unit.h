@@ -94,7 +94,9 @@ struct unit {
 	uint32_t *index; /* fingerprint hash -> 1 + position in repeat */
 	size_t index_size, repeat_cap;
 	uint64_t ctx_id, last_fingerprint, parent_clock;
-	uint32_t tx_open, epochs;
+	uint32_t tx_open;
+	uint64_t busy_until, busy_conn; /* the statement that ended last */
+	int overlaps;			/* statements of several connections at the same time */
 	struct unit *next;
 };
 

@@ -21,6 +21,7 @@
 
 struct run {
 	struct unit *unit;
+	int many_conns; /* the thread serves several connections at the same time: runs are theirs */
 };
 
 struct process {
@@ -248,6 +249,8 @@ static int end_matching(struct table_key key, void *value, void *arg)
 	struct ending *e = arg;
 	struct unit *unit;
 
+	if (!run->unit)
+		return 1;
 	if (e->most == 0 || (e->tgid && run->unit->tgid != e->tgid) || run->unit->end >= e->idle_since)
 		return 0;
 	e->most--;
@@ -388,36 +391,47 @@ static int is_moving(const struct conn *c)
 
 /* ---- statements ---- */
 
-static int feed_run(struct units *u, const struct statement *stmt, int by_conn)
+/* Adds to the run of that key; *out is valid until the next run is added. */
+static int feed_run(struct units *u, const struct statement *stmt, struct table_key key, enum unit_kind kind,
+		    struct run **out)
 {
-	struct table_key key = {(uint64_t)stmt->ctx_kind << 32 | stmt->tgid, stmt->ctx_id};
+	struct run *run = table_put(u->runs, key, NULL);
+	struct unit *ended = NULL;
 	struct process *p;
-	struct run *run;
 	int err;
 
-	if (by_conn)
-		key = (struct table_key){1ULL << 63 | stmt->tgid, hash_mix(stmt->conn, stmt->conn_gen)};
-	run = table_put(u->runs, key, NULL);
 	if (!run)
 		return -ENOMEM;
+	*out = run;
 	if (run->unit && stmt->t_start > run->unit->end + u->opt.gap_ns) {
-		struct unit *ended = run->unit;
-
+		ended = run->unit;
 		run->unit = NULL;
-		err = end_run(u, ended);
-		if (err)
-			return err;
 	}
 	if (!run->unit) {
 		p = process_of(u, stmt->tgid);
-		run->unit = unit_get(u, by_conn ? UNIT_CONNECTION : UNIT_RUN, p ? p->comm : (char[16]){0});
-		if (!run->unit) {
-			table_remove(u->runs, key);
-			return -ENOMEM;
-		}
-		run->unit->tgid = stmt->tgid;
+		run->unit = unit_get(u, kind, p ? p->comm : (char[16]){0});
+		if (run->unit)
+			run->unit->tgid = stmt->tgid;
 	}
-	return add(u, run->unit, stmt);
+	err = ended ? end_run(u, ended) : 0;
+	if (!err)
+		err = run->unit ? add(u, run->unit, stmt) : -ENOMEM;
+	return err;
+}
+
+static int feed_runs(struct units *u, const struct statement *stmt, int moving)
+{
+	struct table_key by_ctx = {(uint64_t)stmt->ctx_kind << 32 | stmt->tgid, stmt->ctx_id};
+	struct table_key by_conn = {1ULL << 63 | stmt->tgid, hash_mix(stmt->conn, stmt->conn_gen)};
+	struct run *run = table_peek(u->runs, by_ctx);
+	int err;
+
+	if (moving || (run && run->many_conns))
+		return feed_run(u, stmt, by_conn, UNIT_CONNECTION, &run);
+	err = feed_run(u, stmt, by_ctx, UNIT_RUN, &run);
+	if (!err)
+		run->many_conns = run->unit->overlaps;
+	return err;
 }
 
 static int stay_within_bounds(struct units *u)
@@ -446,7 +460,7 @@ int units_feed(struct units *u, struct statement *stmt)
 	}
 	err = add_to_process(u, stmt);
 	if (!err)
-		err = feed_run(u, stmt, c && is_moving(c));
+		err = feed_runs(u, stmt, c && is_moving(c));
 	return err ? err : stay_within_bounds(u);
 }
 

@@ -4,8 +4,9 @@
  *  - a whole process, seen from its start (fork or exec) to its exit and shorter than a minute, whose
  * statements all came from one thread;
  *  - a run of statements of one context (thread) between idle gaps;
- *  - a run of statements of one connection, when the connection moves between threads in the middle of its
- * work: three quarters of at least MOVED_MIN statements in close succession ran on another thread than the
+ *  - a run of statements of one connection, when one thread waits for statements of several connections at
+ * the same time (an event loop that serves many), or when the connection moves between threads in the middle
+ * of its work: three quarters of at least eight statements in close succession ran on another thread than the
  * one before (an executor that gives each statement to any of its threads);
  *  - given: everything that is fed (a scenario, a user-named span).
  *
