@@ -128,6 +128,10 @@ static int on_unit(const struct unit *unit, void *arg)
 	uint64_t *links =
 		unit->kind == UNIT_PROCESS || unit->kind == UNIT_GIVEN ? &a->links_exact : &a->links_likely;
 
+	if (unit->held) {
+		detect_preview(a->detect, unit);
+		return a->err;
+	}
 	detect_unit(a->detect, unit);
 	if (unit->inner || unit->statements == 0)
 		return 0;

@@ -476,15 +476,41 @@ static void test_announced_once(void **state)
 	stream_close(&p.s);
 }
 
+/* Whether a young process is the unit is not known yet: what its runs show is said at once, and not said
+ * again. */
+static void test_announced_before_the_process_ends(void **state)
+{
+	struct program p = {0};
+	const struct report *r;
+
+	stream_open(&p.s, NULL);
+	texts(&p);
+	stream_proc(&p.s, APM_EV_EXEC, 0);
+	list_and_details(&p);
+	pause_for(&p, SECOND);
+	same(&p, p.config);
+	pause_for(&p, 2 * SECOND);
+	same(&p, p.config);
+	assert_string_equal(p.s.findings.ptr, "n_plus_one\n");
+	stream_proc(&p.s, APM_EV_EXIT, 0);
+	r = stream_report(&p.s);
+	assert_string_equal(p.s.findings.ptr, "n_plus_one\n");
+	assert_int_equal(r->findings.count, 1);
+	assert_int_equal(r->findings.item[0].count, 20);
+	assert_int_equal(r->findings.item[0].confidence, CONFIDENCE_EXACT);
+	stream_close(&p.s);
+}
+
 int main(void)
 {
 	enum { N = sizeof(programs) / sizeof(programs[0]) };
-	struct CMUnitTest tests[N + 2];
+	struct CMUnitTest tests[N + 3];
 	size_t i;
 
 	for (i = 0; i < N; i++)
 		tests[i] = (struct CMUnitTest){programs[i].name, test_program, NULL, NULL, (void *)i};
 	tests[N] = (struct CMUnitTest)cmocka_unit_test(test_parent_and_advice);
 	tests[N + 1] = (struct CMUnitTest)cmocka_unit_test(test_announced_once);
+	tests[N + 2] = (struct CMUnitTest)cmocka_unit_test(test_announced_before_the_process_ends);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,8 @@ int detect_enable(struct detect *d, const char *name);
 void detect_statement(struct detect *d, const struct statement *stmt, const struct statement *was);
 void detect_failure(struct detect *d, const struct statement *stmt, const struct detect_error *error);
 void detect_unit(struct detect *d, const struct unit *unit);
+/* Announces what the unit shows, as detect_unit() would, and counts nothing. */
+void detect_preview(struct detect *d, const struct unit *unit);
 void detect_end(struct detect *d);
 
 /* Certain findings, unordered. */

@@ -65,6 +65,9 @@ struct detect {
 	struct table *findings; /* (fingerprint, detector and place) -> struct finding */
 	uint64_t enabled;	/* bit per row */
 	uint64_t certain;
+	int previewing;
+	struct finding preview; /* stands for the one in the table while previewing */
+	struct table_key preview_key;
 };
 
 void detect_defaults(struct detect_options *opt)
@@ -166,6 +169,13 @@ void detect_unit(struct detect *d, const struct unit *unit)
 	detectors[i].on_unit(d, &detectors[i], unit);
 }
 
+void detect_preview(struct detect *d, const struct unit *unit)
+{
+	d->previewing = 1;
+	detect_unit(d, unit);
+	d->previewing = 0;
+}
+
 static int end_one(struct table_key key, void *value, void *arg)
 {
 	struct finding *f = value;
@@ -228,8 +238,14 @@ struct finding *detect_finding(struct detect *d, const struct detector *self, ui
 			       uint64_t place)
 {
 	struct table_key key = {fingerprint, hash_mix(place, (uint64_t)(self - detectors))};
-	struct finding *f = table_put(d->findings, key, NULL);
+	struct finding *f = &d->preview;
 
+	if (d->previewing) {
+		d->preview = (struct finding){0};
+		d->preview_key = key;
+	} else {
+		f = table_put(d->findings, key, NULL);
+	}
 	if (f) {
 		f->detector = self;
 		f->fingerprint = fingerprint;
@@ -239,10 +255,16 @@ struct finding *detect_finding(struct detect *d, const struct detector *self, ui
 
 void detect_certain(struct detect *d, struct finding *f)
 {
-	f->certain = 1;
-	if (f->announced)
+	struct finding *kept = d->previewing ? table_put(d->findings, d->preview_key, NULL) : f;
+
+	if (!kept)
 		return;
-	f->announced = 1;
+	kept->detector = f->detector;
+	kept->fingerprint = f->fingerprint;
+	kept->certain |= !d->previewing;
+	if (kept->announced)
+		return;
+	kept->announced = 1;
 	d->certain++;
 	if (d->on_certain)
 		d->on_certain(f, d->arg);

@@ -77,10 +77,11 @@ struct unit {
 	uint64_t first; /* fingerprint of the first statement that is not control */
 	uint64_t start, end;
 	uint64_t statements, control, errors, db_ns, transactions;
-	uint64_t gaps;	     /* idle gaps longer than the unit gap */
-	int cut;	     /* ended by the end of the trace */
-	int inner;	     /* part of a process that is counted as the unit: not to be counted itself */
-	int concurrent;	     /* of a process: statements of several threads, so no order */
+	uint64_t gaps;	/* idle gaps longer than the unit gap */
+	int cut;	/* ended by the end of the trace */
+	int inner;	/* part of a process that is counted as the unit: not to be counted itself */
+	int held;	/* kept until it is known whether its process is the unit: will come again or not */
+	int concurrent; /* of a process: statements of several threads, so no order */
 	size_t repeat_count; /* repeats in order of first appearance */
 	struct repeat *repeat;
 	uint64_t repeats_dropped; /* the table was full */

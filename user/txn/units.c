@@ -231,7 +231,10 @@ static int end_run(struct units *u, struct unit *unit)
 		;
 	*last = unit;
 	p->held_count++;
-	return 0;
+	unit->held = 1;
+	err = u->fn(unit, u->arg);
+	unit->held = 0;
+	return err;
 }
 
 struct ending {

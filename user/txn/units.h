@@ -28,6 +28,10 @@ struct units_options {
 	int given;	    /* one unit of kind UNIT_GIVEN */
 };
 
+/*
+ * Called when a unit has ended. With `held` set it is only shown: to announce what it holds already, not to
+ * count it.
+ */
 typedef int (*unit_fn)(const struct unit *unit, void *arg);
 
 struct units;
