@@ -48,6 +48,10 @@ def started_targets(live):
         live.ok(run.stdout == 'through\n', 'stdin and stdout are the command\'s own', run.stdout)
         live.ok('to stderr' in run.stderr, 'stderr is the command\'s own', run.stderr)
 
+    with live.section('status of COMMAND'):
+        seen = {subprocess.run([APM, '-q', '--freq', '0', '--report', '/dev/null', '--', 'sh', '-c', 'exit 7'], timeout=60).returncode for _ in range(15)}
+        live.ok(seen == {7}, 'its status is handed on every time', seen)
+
     with live.section('COMMAND that does not exist'):
         run = subprocess.run([APM, '--', '/no/such/program'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         live.ok(run.returncode not in (0, 2) and '/no/such/program' in run.stderr, 'a command that cannot be run is named', run)
