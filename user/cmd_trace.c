@@ -19,6 +19,7 @@
 
 #define POLL_MS	      50
 #define CHILD_GONE    1
+#define STATUS_POLLS  20
 #define FIRST_LOOK_NS 1000000000ULL
 
 /* One live run. */
@@ -28,6 +29,7 @@ struct run {
 	struct launch *launch; /* NULL with --pid */
 	int signal_fd;
 	int command_ended;
+	int idle_polls;
 	int command_status; /* wait status */
 	uint64_t begin_ns;
 };
@@ -121,7 +123,10 @@ static int target_ended(struct run *r)
 {
 	if (r->launch && !r->command_ended && launch_poll(r->launch, &r->command_status) == CHILD_GONE)
 		r->command_ended = 1;
-	return pipeline_processes(r->pipeline) == 0;
+	if (pipeline_processes(r->pipeline))
+		return 0;
+	/* COMMAND's last event comes a moment before its status. */
+	return !r->launch || r->command_ended || r->idle_polls++ >= STATUS_POLLS;
 }
 
 static int loop(struct run *r)

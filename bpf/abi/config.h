@@ -45,6 +45,8 @@ enum apm_off {
 	/* libpq: PGMessageField */
 	APM_OFF_PG_FIELD_CODE = 8,
 	APM_OFF_PG_FIELD_TEXT = 9,
+	/* PGconn again */
+	APM_OFF_PG_CONN_PIPELINE = 10, /* PGpipelineStatus, not 0 while in pipeline mode (14 and later) */
 	/* sqlite3_stmt (struct Vdbe) */
 	APM_OFF_LITE_STMT_DB = 0,
 	APM_OFF_LITE_STMT_SQL = 1,

@@ -13,7 +13,7 @@
 /* An object of a process: a connection or a statement handle. */
 struct apm_key {
 	__u32 tgid;
-	__u32 reserved;
+	__u32 queued; /* 0 = the object itself; see struct apm_conn */
 	__u64 ptr;
 };
 
@@ -44,15 +44,20 @@ struct apm_exec {
 enum apm_conn_op {
 	APM_OP_STATEMENT = 0,
 	APM_OP_PREPARE = 1,
+	APM_OP_DESCRIBE = 2, /* has results, is no statement */
 };
 
-/* conns: a PGconn or an sqlite3. */
+/*
+ * conns: a PGconn or an sqlite3. What a pipeline has sent and not yet collected stands in the same map, under
+ * the connection's key with `queued` = 1, 2, 3 …
+ */
 struct apm_conn {
-	struct apm_exec exec; /* libpq */
+	struct apm_exec exec; /* libpq: being collected */
 	__u64 name_id;	      /* APM_OP_PREPARE: the name being prepared */
 	__u64 text_ptr;	      /* text that could not be read at the start: tried again at the first result */
 	__u32 gen;
-	__u32 op; /* enum apm_conn_op */
+	__u32 op;		      /* enum apm_conn_op */
+	__u32 queue_head, queue_tail; /* numbers of the first queued and of the last */
 };
 
 /* handles: an sqlite3_stmt. */
@@ -70,7 +75,7 @@ struct apm_handle {
 
 _Static_assert(sizeof(struct apm_key) == 16, "ABI: size of struct apm_key");
 _Static_assert(sizeof(struct apm_exec) == 104, "ABI: size of struct apm_exec");
-_Static_assert(sizeof(struct apm_conn) == 128, "ABI: size of struct apm_conn");
+_Static_assert(sizeof(struct apm_conn) == 136, "ABI: size of struct apm_conn");
 _Static_assert(sizeof(struct apm_handle) == 136, "ABI: size of struct apm_handle");
 
 #endif

@@ -5,9 +5,9 @@
  * collect in another. Struct offsets come from the library's own accessors, decoded when it is attached
  * (user/collect/lib_libpq.c).
  */
-#include "peer.bpf.h"
 #include "statement.bpf.h"
 #include "text.bpf.h"
+#include "lib/libpq_conn.bpf.h"
 #include "lib/libpq.h"
 
 enum {
@@ -23,6 +23,8 @@ enum {
 	PGRES_FATAL_ERROR = 7,
 	PGRES_COPY_BOTH = 8,
 	PGRES_SINGLE_TUPLE = 9,
+	PGRES_PIPELINE_SYNC = 10,
+	PGRES_PIPELINE_ABORTED = 11,
 	PGRES_TUPLES_CHUNK = 12,
 };
 
@@ -31,102 +33,10 @@ enum {
 #define PG_DIAG_MESSAGE_PRIMARY 'M'
 #define ERROR_FIELDS_MAX	12
 
-#define CMD_STATUS_LEN 32 /* "INSERT 0 1234": the count is at the end of PGresult.cmdStatus[64] */
+#define QUEUE_DRAIN_MAX 64 /* of a pipeline that is given up with its connection */
+#define CMD_STATUS_LEN	32 /* "INSERT 0 1234": the count is at the end of PGresult.cmdStatus[64] */
 
 #define AF_INET 2
-
-static const struct apm_conn conn_zero;
-static const struct apm_handle handle_zero;
-
-static __always_inline struct apm_key conn_key(u64 conn)
-{
-	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = conn};
-}
-
-/* ---- connections ---- */
-
-static __always_inline void read_string_at(char *to, u32 size, u64 addr)
-{
-	u64 ptr = read_u64(addr);
-
-	to[0] = 0;
-	if (ptr)
-		bpf_probe_read_user_str(to, size, (void *)ptr);
-}
-
-static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen)
-{
-	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
-	u64 off;
-
-	if (!e)
-		return 0;
-	__builtin_memset(e, 0, sizeof(*e));
-	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
-	e->conn = conn;
-	e->conn_gen = gen;
-	e->system = APM_SYSTEM_POSTGRESQL;
-	e->lib_id = lib->lib_id;
-	e->fd = -1;
-	if (lib_off(lib, APM_OFF_PG_CONN_SOCKET, &off)) {
-		e->fd = read_u32(conn + off);
-		conn_peer(e, e->fd);
-	}
-	if (lib_off(lib, APM_OFF_PG_CONN_DB, &off))
-		read_string_at(e->database, sizeof(e->database), conn + off);
-	if (lib_off(lib, APM_OFF_PG_CONN_USER, &off))
-		read_string_at(e->user, sizeof(e->user), conn + off);
-	event_submit(e);
-	return 0;
-}
-
-static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *lib)
-{
-	struct apm_key key = conn_key(ptr);
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
-
-	if (c)
-		return c;
-	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
-	c = bpf_map_lookup_elem(&conns, &key);
-	if (!c)
-		return NULL;
-	c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
-	conn_announce(ptr, lib, c->gen);
-	return c;
-}
-
-/* ---- end of a statement ---- */
-
-static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags)
-{
-	struct apm_exec *x = &c->exec;
-
-	if (c->op == APM_OP_PREPARE) {
-		if ((x->flags | flags) & APM_STMT_ERROR) {
-			statement_send(x, conn, 0, flags | APM_STMT_PREPARE_FAILED, bpf_ktime_get_ns());
-		} else if (x->has_result) {
-			struct apm_ev_prepare *e = event_reserve(struct apm_ev_prepare, 0);
-
-			if (e) {
-				event_header(&e->hdr, APM_EV_PREPARE, sizeof(*e), x->seq);
-				e->conn = conn;
-				e->name_id = c->name_id;
-				e->text_id = x->text_id;
-				e->conn_gen = c->gen;
-				e->reserved = 0;
-				event_submit(e);
-			}
-		}
-	} else {
-		statement_send(x, conn, 0, flags, bpf_ktime_get_ns());
-	}
-	x->seq = 0;
-	x->enter = 0;
-	c->text_ptr = 0;
-	return 0;
-}
 
 /* ---- the senders ---- */
 
@@ -144,8 +54,12 @@ static __always_inline struct apm_conn *send_begin(struct pt_regs *ctx, struct a
 
 	if (!c)
 		return NULL;
-	if (c->exec.seq)
+	if (c->exec.seq && pipeline_mode(conn, lib))
+		c = queue_append(c, conn);
+	else if (c->exec.seq)
 		conn_end(c, conn, APM_STMT_NO_RETURN);
+	if (!c)
+		return NULL;
 	exec_start(&c->exec, now, APM_SYSTEM_POSTGRESQL, lib->lib_id);
 	c->exec.conn_gen = c->gen;
 	c->op = APM_OP_STATEMENT;
@@ -281,6 +195,16 @@ static __always_inline int libpq_PQsendPrepare(struct pt_regs *ctx, struct apm_t
 	return 0;
 }
 
+static __always_inline int libpq_PQsendDescribe(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+						const struct apm_lib *lib)
+{
+	struct apm_conn *c = send_begin(ctx, t, PT_REGS_PARM1(ctx), cookie, lib);
+
+	if (c)
+		c->op = APM_OP_DESCRIBE;
+	return 0;
+}
+
 static __always_inline int libpq_PQsendQueryPrepared(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
 						     const struct apm_lib *lib)
 {
@@ -391,20 +315,60 @@ static __always_inline void result_final(struct apm_thread *t, struct apm_conn *
 	if (!rows && !x->rows && status == 1 && lib_off(lib, APM_OFF_PG_RES_CMD, &off))
 		rows = command_rows(t, result + off);
 	x->rows += rows;
-	if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
+	if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE || status == PGRES_PIPELINE_ABORTED) {
 		x->flags |= APM_STMT_ERROR;
 		result_error(result, lib, x->seq);
 	}
+}
+
+static __always_inline void result_of_status(struct apm_thread *t, struct apm_conn *c, u64 conn, u64 result,
+					     u32 status, const struct apm_lib *lib)
+{
+	u64 off;
+
+	switch (status) {
+	case PGRES_SINGLE_TUPLE:
+	case PGRES_TUPLES_CHUNK:
+		if (lib_off(lib, APM_OFF_PG_RES_NTUPLES, &off))
+			c->exec.rows += read_u32(result + off);
+		break;
+	case PGRES_COPY_OUT:
+	case PGRES_COPY_IN:
+	case PGRES_COPY_BOTH:
+		c->exec.flags |= APM_STMT_COPY;
+		break;
+	default:
+		result_final(t, c, conn, result, status, lib);
+	}
+}
+
+/* A text whose page was not present when it was sent is there now. */
+static __always_inline void text_again(struct apm_conn *c, u64 conn)
+{
+	u64 ptr = c->text_ptr;
+
+	if (!ptr)
+		return;
+	c->text_ptr = 0;
+	send_text(c, conn, ptr);
+	if (c->text_ptr)
+		count(APM_CNT_UNREADABLE_TEXT);
+	c->text_ptr = 0;
 }
 
 static __always_inline void result_returned(struct apm_thread *t, struct apm_conn *c, u64 conn, u64 result,
 					    const struct apm_lib *lib)
 {
 	struct apm_exec *x = &c->exec;
-	u64 now = bpf_ktime_get_ns();
+	u64 now = bpf_ktime_get_ns(), off;
 	u32 status = PGRES_FATAL_ERROR;
-	u64 off;
 
+	if (result && lib_off(lib, APM_OFF_PG_RES_STATUS, &off))
+		status = read_u32(result + off);
+	if (status == PGRES_PIPELINE_SYNC) { /* stands between two statements */
+		x->enter = 0;
+		return;
+	}
 	/* Until the first result the time since the start counts as waiting for the server; then only time
 	 * inside calls. */
 	if (result && !x->t_first && !x->result_index)
@@ -418,31 +382,8 @@ static __always_inline void result_returned(struct apm_thread *t, struct apm_con
 	}
 	if (!x->t_first)
 		x->t_first = now;
-	if (c->text_ptr) {
-		u64 ptr = c->text_ptr;
-
-		c->text_ptr = 0;
-		send_text(c, conn, ptr);
-		if (c->text_ptr)
-			count(APM_CNT_UNREADABLE_TEXT);
-		c->text_ptr = 0;
-	}
-	if (lib_off(lib, APM_OFF_PG_RES_STATUS, &off))
-		status = read_u32(result + off);
-	switch (status) {
-	case PGRES_SINGLE_TUPLE:
-	case PGRES_TUPLES_CHUNK:
-		if (lib_off(lib, APM_OFF_PG_RES_NTUPLES, &off))
-			x->rows += read_u32(result + off);
-		break;
-	case PGRES_COPY_OUT:
-	case PGRES_COPY_IN:
-	case PGRES_COPY_BOTH:
-		x->flags |= APM_STMT_COPY;
-		break;
-	default:
-		result_final(t, c, conn, result, status, lib);
-	}
+	text_again(c, conn);
+	result_of_status(t, c, conn, result, status, lib);
 }
 
 /* Entry of PQgetResult. Returns false when its return is of no interest: nothing was sent on this connection.
@@ -502,10 +443,11 @@ static __always_inline int libpq_PQfinish(struct pt_regs *ctx)
 	struct apm_key key = conn_key(PT_REGS_PARM1(ctx));
 	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
 	struct apm_ev_close *e;
+	u32 i;
 
 	if (!c)
 		return 0;
-	if (c->exec.seq)
+	for (i = 0; i < QUEUE_DRAIN_MAX && c->exec.seq; i++)
 		conn_end(c, key.ptr, APM_STMT_NO_RETURN);
 	e = event_reserve(struct apm_ev_close, 0);
 	if (e) {
@@ -543,6 +485,10 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 		break;
 	case SYM_PQsendQueryPrepared:
 		libpq_PQsendQueryPrepared(ctx, t, cookie, lib);
+		break;
+	case SYM_PQsendDescribePrepared:
+	case SYM_PQsendDescribePortal:
+		libpq_PQsendDescribe(ctx, t, cookie, lib);
 		break;
 	case SYM_PQgetResult:
 		return libpq_PQgetResult(ctx, t, cookie);

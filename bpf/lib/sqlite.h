@@ -2,15 +2,17 @@
 /*
  * SQLite: the functions that are probed, once, for the BPF programs and for user space.
  *
- * sqlite3LockAndPrepare(db, zSql, nBytes, prepFlags, pOld, ppStmt, pzTail) is the static function that sqlite3_prepare,
- * _v2 and _v3 end in; where it cannot be found, those three are probed instead. sqlite3_reset is probed only where the
- * statement's state cannot be read (then nothing else tells that an execution was given up between rows).
+ * sqlite3LockAndPrepare(db, zSql, nBytes, prepFlags, pOld, ppStmt, pzTail) is the static function that
+ * sqlite3_prepare, _v2 and _v3 end in; where it cannot be found, those three are probed instead.
+ * sqlite3_reset is probed only where the statement's state cannot be read (then nothing else tells that an
+ * execution was given up between rows).
  */
 #ifndef APM_LIB_SQLITE_H
 #define APM_LIB_SQLITE_H
 
-/* X(function, number in the attach cookie, probe at entry, probe at return, the library is useless without it) */
-#define APM_SQLITE_SYMBOLS(X)               \
+/* X(function, number in the attach cookie, probe at entry, probe at return, the library is useless without
+ * it) */
+#define APM_SQLITE_SYMBOLS(X)                   \
 	X(sqlite3_step, 0x20, 1, 1, 1)          \
 	X(sqlite3_finalize, 0x21, 1, 0, 0)      \
 	X(sqlite3_reset, 0x22, 1, 0, 0)         \

@@ -13,12 +13,14 @@
 #include "lib/libpq.h"
 
 /* How many arguments are read at the probe: they must not have changed there. */
-#define ARGS_PQsendQuery	 2
-#define ARGS_PQsendQueryParams	 6
-#define ARGS_PQsendPrepare	 5
-#define ARGS_PQsendQueryPrepared 6
-#define ARGS_PQgetResult	 1
-#define ARGS_PQfinish		 1
+#define ARGS_PQsendQuery	    2
+#define ARGS_PQsendQueryParams	    6
+#define ARGS_PQsendPrepare	    5
+#define ARGS_PQsendQueryPrepared    6
+#define ARGS_PQgetResult	    1
+#define ARGS_PQfinish		    1
+#define ARGS_PQsendDescribePrepared 2
+#define ARGS_PQsendDescribePortal   2
 
 static const struct lib_symbol symbols[] = {
 #define SYMBOL_ROW(fn, number, at_entry, at_return, required) \
@@ -41,6 +43,7 @@ static const struct field {
 	{"PQsocket", APM_OFF_PG_CONN_SOCKET, 4, "peer"},
 	{"PQdb", APM_OFF_PG_CONN_DB, 8, "database"},
 	{"PQuser", APM_OFF_PG_CONN_USER, 8, "user"},
+	{"PQpipelineStatus", APM_OFF_PG_CONN_PIPELINE, 4, "pipeline mode"},
 	{"PQntuples", APM_OFF_PG_RES_NTUPLES, 4, "rows"},
 	{"PQresultStatus", APM_OFF_PG_RES_STATUS, 4, "status"},
 	{"PQresultErrorMessage", APM_OFF_PG_RES_ERRMSG, 8, "message"},

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Connections of libpq: what is being collected on each, and what a pipeline has queued behind it. */
+#ifndef APM_LIBPQ_CONN_BPF_H
+#define APM_LIBPQ_CONN_BPF_H
+
+#include "peer.bpf.h"
+#include "statement.bpf.h"
+
+static const struct apm_conn conn_zero;
+static const struct apm_handle handle_zero;
+
+static __always_inline struct apm_key conn_key(u64 conn)
+{
+	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = conn};
+}
+
+/* ---- connections ---- */
+
+static __always_inline void read_string_at(char *to, u32 size, u64 addr)
+{
+	u64 ptr = read_u64(addr);
+
+	to[0] = 0;
+	if (ptr)
+		bpf_probe_read_user_str(to, size, (void *)ptr);
+}
+
+static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen)
+{
+	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+	u64 off;
+
+	if (!e)
+		return 0;
+	__builtin_memset(e, 0, sizeof(*e));
+	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
+	e->conn = conn;
+	e->conn_gen = gen;
+	e->system = APM_SYSTEM_POSTGRESQL;
+	e->lib_id = lib->lib_id;
+	e->fd = -1;
+	if (lib_off(lib, APM_OFF_PG_CONN_SOCKET, &off)) {
+		e->fd = read_u32(conn + off);
+		conn_peer(e, e->fd);
+	}
+	if (lib_off(lib, APM_OFF_PG_CONN_DB, &off))
+		read_string_at(e->database, sizeof(e->database), conn + off);
+	if (lib_off(lib, APM_OFF_PG_CONN_USER, &off))
+		read_string_at(e->user, sizeof(e->user), conn + off);
+	event_submit(e);
+	return 0;
+}
+
+static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *lib)
+{
+	struct apm_key key = conn_key(ptr);
+	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+
+	if (c)
+		return c;
+	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
+		count(APM_CNT_MAP_FULL);
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!c)
+		return NULL;
+	c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
+	conn_announce(ptr, lib, c->gen);
+	return c;
+}
+
+/* ---- end of a statement, and what a pipeline has queued behind it ---- */
+
+static __always_inline struct apm_key queue_key(u64 conn, u32 number)
+{
+	struct apm_key key = conn_key(conn);
+
+	key.queued = number;
+	return key;
+}
+
+static __always_inline bool pipeline_mode(u64 conn, const struct apm_lib *lib)
+{
+	u64 off;
+
+	return lib_off(lib, APM_OFF_PG_CONN_PIPELINE, &off) && read_u32(conn + off);
+}
+
+/* A place behind the statement that is being collected; NULL (counted) when the map is full. */
+static __noinline struct apm_conn *queue_append(struct apm_conn *c, u64 conn)
+{
+	struct apm_key key = queue_key(conn, c->queue_tail + 1);
+	struct apm_conn *q;
+
+	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_ANY)) {
+		count(APM_CNT_MAP_FULL);
+		return NULL;
+	}
+	c->queue_tail++;
+	q = bpf_map_lookup_elem(&conns, &key);
+	if (q)
+		q->gen = c->gen;
+	return q;
+}
+
+/* What was sent next is collected next. */
+static __always_inline void queue_advance(struct apm_conn *c, u64 conn)
+{
+	struct apm_key key = queue_key(conn, c->queue_head + 1);
+	struct apm_conn *q;
+
+	if (c->queue_head == c->queue_tail)
+		return;
+	c->queue_head++;
+	q = bpf_map_lookup_elem(&conns, &key);
+	if (!q)
+		return;
+	c->exec = q->exec;
+	c->name_id = q->name_id;
+	c->text_ptr = q->text_ptr;
+	c->op = q->op;
+	bpf_map_delete_elem(&conns, &key);
+}
+
+static __always_inline void prepare_succeeded(const struct apm_conn *c, u64 conn)
+{
+	struct apm_ev_prepare *e = event_reserve(struct apm_ev_prepare, 0);
+
+	if (!e)
+		return;
+	event_header(&e->hdr, APM_EV_PREPARE, sizeof(*e), c->exec.seq);
+	e->conn = conn;
+	e->name_id = c->name_id;
+	e->text_id = c->exec.text_id;
+	e->conn_gen = c->gen;
+	e->reserved = 0;
+	event_submit(e);
+}
+
+static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags)
+{
+	struct apm_exec *x = &c->exec;
+
+	if (c->op == APM_OP_STATEMENT)
+		statement_send(x, conn, 0, flags, bpf_ktime_get_ns());
+	else if (c->op == APM_OP_PREPARE && ((x->flags | flags) & APM_STMT_ERROR))
+		statement_send(x, conn, 0, flags | APM_STMT_PREPARE_FAILED, bpf_ktime_get_ns());
+	else if (c->op == APM_OP_PREPARE && x->has_result)
+		prepare_succeeded(c, conn);
+	x->seq = 0;
+	x->enter = 0;
+	c->text_ptr = 0;
+	queue_advance(c, conn);
+	return 0;
+}
+
+#endif
