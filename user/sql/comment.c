@@ -68,10 +68,10 @@ static const char *read_pair(const char *p, const char *end, struct pair *pair)
 	return p < end ? p + 1 : end;
 }
 
-static void add_byte(struct sql_tags *tags, char c)
+static void add_raw(struct sql_tags *tags, const char *text, size_t len)
 {
-	if (tags->len < SQL_TAGS_MAX)
-		tags->buf[tags->len++] = sql_byte_is(c, BYTE_SPACE) ? ' ' : c;
+	for (; len && tags->len < SQL_TAGS_MAX; len--)
+		tags->buf[tags->len++] = *text++;
 }
 
 /* Appends s decoded; a line end inside becomes a space, since lines separate the tags. */
@@ -87,7 +87,7 @@ static void add_decoded(struct sql_tags *tags, struct str s, int encoded)
 		} else if (encoded && c == '\\' && i + 1 < s.len) {
 			c = s.ptr[++i];
 		}
-		add_byte(tags, c);
+		add_raw(tags, sql_byte_is(c, BYTE_SPACE) ? " " : &c, 1);
 	}
 }
 
@@ -105,11 +105,9 @@ void sql_comment_tags(struct sql_tags *tags, const char *text, size_t len)
 	}
 	for (p = text; skip_space(p, end) < end; start = tags->len) {
 		p = read_pair(p, end, &pair);
-		if (tags->len)
-			add_byte(tags, '\n');
+		add_raw(tags, "\n", tags->len != 0);
 		add_decoded(tags, pair.key, pair.quoted);
-		if (tags->len < SQL_TAGS_MAX)
-			tags->buf[tags->len++] = '=';
+		add_raw(tags, "=", 1);
 		add_decoded(tags, pair.value, pair.quoted);
 		/* A tag that did not fit goes as a whole. */
 		if (tags->len >= SQL_TAGS_MAX) {

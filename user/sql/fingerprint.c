@@ -59,8 +59,7 @@ uint64_t sql_fingerprint_of(const char *text, size_t len)
 void sql_literals_init(struct sql_literals *lit, const uint64_t key[2])
 {
 	lit->state = key[0] ^ MUL_A;
-	/* A multiplier of zero would forget everything before it. */
-	lit->key = (key[1] ^ MUL_B) | 1;
+	lit->key = fold_multiply(key[1] ^ MUL_B, MUL_C);
 	lit->count = 0;
 }
 

@@ -291,7 +291,7 @@ static void put_dot(struct sql_norm *n, const struct sql_token *t)
 
 	*open_token(n, t, 1) = '.';
 	/* Behind anything but a name .5 would be read back as a number. */
-	n->last = name || (n->last != LAST_VALUE && !n->rules->digit_words) ? LAST_OPEN : LAST_OP;
+	n->last = name || !n->rules->digit_words ? LAST_OPEN : LAST_OP;
 }
 
 static void put_open(struct sql_norm *n, const struct sql_token *t)
@@ -382,6 +382,10 @@ void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, cha
 {
 	if (read & READ_MORE) {
 		sql_literals_add(n->literals, t->ptr, t->len);
+		/* To what follows it is a value, as the ? will be. */
+		n->lexer->last = TOK_STRING;
+		n->lexer->last_id = KW_NONE;
+		n->lexer->operand = 1;
 		return;
 	}
 	if (n->lists)

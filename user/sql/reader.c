@@ -503,8 +503,8 @@ static int read_table(struct sql_reader *rd, struct reader_frame *f, const struc
 	return t->kind == TOK_STRING ? 0 : READ_TABLE;
 }
 
-/* A word between a DDL verb and the name of its object. */
-static void read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t)
+/* A word between a DDL verb and the name of its object: as good as a part of the verb, if known. */
+static int read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t)
 {
 	switch (t->id) {
 	case KW_MODIFIER:
@@ -512,24 +512,24 @@ static void read_object(struct sql_reader *rd, struct reader_frame *f, const str
 	case KW_REPLACE:
 	case KW_ON:
 	case KW_RECURSIVE:
-		return;
+		return READ_VERB;
 	case KW_TABLE:
 	case KW_VIEW:
 		rd->object = t->id;
 		add_summary_word(rd, t);
 		expect_table(f, USE_TABLE, rd->op == KW_DROP || rd->op == KW_OTHER);
-		return;
+		return READ_VERB;
 	case KW_NONE:
 	case KW_OTHER:
 		f->expect = EXPECT_NOTHING;
-		return;
+		return 0;
 	default:
 		rd->object = t->id;
 		rd->routine = rd->op == KW_CREATE && (t->id == KW_FUNCTION || t->id == KW_PROCEDURE ||
 						      t->id == KW_TRIGGER || t->id == KW_EVENT);
 		add_summary_word(rd, t);
 		f->expect = EXPECT_TARGET;
-		return;
+		return READ_VERB;
 	}
 }
 
@@ -664,7 +664,7 @@ static void read_second(struct sql_reader *rd, struct reader_frame *f, const str
 /* A SELECT whose list is one COUNT(…) or EXISTS(…). */
 static void read_count(struct sql_reader *rd, const struct sql_token *t, char next)
 {
-	if (rd->depth != rd->verb_depth && rd->count_state != COUNT_CLOSED)
+	if (rd->depth != rd->verb_depth + (rd->count_state == COUNT_OPEN))
 		return;
 	switch (rd->count_state) {
 	case COUNT_FIRST:
@@ -764,9 +764,8 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 		return read_table(rd, f, t, next);
 	case EXPECT_OBJECT:
 		if (t->kind == TOK_WORD)
-			read_object(rd, f, t);
-		else
-			f->expect = EXPECT_NOTHING;
+			return read_object(rd, f, t);
+		f->expect = EXPECT_NOTHING;
 		return 0;
 	case EXPECT_TARGET:
 		if (t->id == KW_IF || t->id == KW_NOT || t->id == KW_EXISTS || t->id == KW_MODIFIER)

@@ -20,7 +20,8 @@ static const char *const name_words[] = {
 /* MySQL's names for parts of a statement: Unknown column 'x' in 'where clause'. */
 static const char *const clause_names[] = {"clause'", "list'", "statement'", "SELECT'", NULL};
 
-/* What follows a quoted value whose own quotes are not escaped: the value reaches up to the last of these. */
+/* What follows a value whose own quotes are not escaped: it reaches to the last place of the first of these
+ * found. */
 static const char *const value_ends[] = {"' for key",	   "' at line", "' for column",
 					 "' for function", "' at row",	NULL};
 
@@ -69,12 +70,11 @@ static const char *quoted_end(const struct redaction *r)
 	char quote = *r->p;
 	const char *last = NULL, *p = r->p + 1;
 
-	for (const char *const *stop = value_ends; quote == '\'' && *stop; stop++) {
+	for (const char *const *stop = value_ends; quote == '\'' && *stop && !last; stop++) {
 		const char *at = p;
 
 		while ((at = memmem(at, (size_t)(r->end - at), *stop, strlen(*stop))) != NULL) {
-			last = at > last ? at : last;
-			at++;
+			last = at++;
 		}
 	}
 	if (last)
