@@ -11,16 +11,16 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "collect/hint.h"
 #include "collect/plan.h"
 #include "collect/targets.h"
 #include "log.h"
 #include "output.h"
 #include "pipeline.h"
 
-#define POLL_MS	      50
-#define CHILD_GONE    1
-#define STATUS_POLLS  20
-#define FIRST_LOOK_NS 1000000000ULL
+#define POLL_MS	     50
+#define CHILD_GONE   1
+#define STATUS_POLLS 20
 
 /* One live run. */
 struct run {
@@ -117,6 +117,22 @@ static int let_command_go(struct run *r)
 	return err;
 }
 
+/* At once, and not after the trace: nothing to trace yet, and what is there instead. */
+static void warn_unsupported(const struct run *r)
+{
+	char hint[256];
+	size_t i;
+
+	if (pipeline_libraries(r->pipeline))
+		return;
+	for (i = 0; i < r->opt->pid_count; i++) {
+		hint_unsupported(r->opt->pids[i], hint, sizeof(hint));
+		log_warn("process %d has no supported client library mapped (libpq, sqlite3): %s; waiting "
+			 "for it to load one",
+			 r->opt->pids[i], hint);
+	}
+}
+
 /* ---- the loop ---- */
 
 static int target_ended(struct run *r)
@@ -131,7 +147,7 @@ static int target_ended(struct run *r)
 
 static int loop(struct run *r)
 {
-	int said_nothing = 0, err = 0;
+	int err = 0;
 
 	while (!err && !asked_to_stop(r->signal_fd)) {
 		uint64_t elapsed = now_ns() - r->begin_ns;
@@ -142,12 +158,6 @@ static int loop(struct run *r)
 		pipeline_show(r->pipeline, now_ns() - r->begin_ns);
 		if (target_ended(r))
 			break;
-		if (!said_nothing && elapsed > FIRST_LOOK_NS && !pipeline_libraries(r->pipeline)) {
-			said_nothing = 1;
-			log_warn("no supported client library in the target so far (libpq, sqlite3): waiting "
-				 "for one; "
-				 "--dry-run shows what was found");
-		}
 	}
 	return err;
 }
@@ -193,6 +203,7 @@ static int run_live(const struct options *opt)
 	r.begin_ns = now_ns();
 	log_info("tracing %s with %u client librar%s; Ctrl-C ends it with the report", opt->target,
 		 pipeline_libraries(r.pipeline), pipeline_libraries(r.pipeline) == 1 ? "y" : "ies");
+	warn_unsupported(&r);
 	if (opt->argv && let_command_go(&r))
 		goto out;
 	err = loop(&r);

@@ -104,6 +104,7 @@ static void take_library(const struct lib_match *m, const char *path, pid_t pid,
 
 static void take_missing(pid_t pid, const char *subject, const char *text, void *arg)
 {
+	log_warn("%s: %s", subject, text);
 	tell_coverage(arg, REC_NOT_COVERED, pid, subject, text);
 }
 

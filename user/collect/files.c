@@ -10,6 +10,7 @@
 
 #include "base/table.h"
 #include "collect/attach.h"
+#include "collect/lib.h"
 #include "collect/targets.h"
 #include "log.h"
 
@@ -133,11 +134,19 @@ static int examine(struct files *f, struct file *file, int fd, const char *path,
 {
 	struct elf_file *elf = elf_file_open(NULL, dup(fd));
 	const char *why = NULL;
+	char text[160];
 	int count, i;
 
 	if (!elf)
 		return 0; /* no ELF file: scripts and data are mapped executable too */
 	count = lib_recognise(elf, f->match, MATCHES_MAX, &why);
+	if (!count && !why && elf_is_executable(elf) && lib_stripped_copy(fd)) {
+		snprintf(text, sizeof(text),
+			 "contains %s, but its symbols were stripped: keep the symbol table, or link the "
+			 "shared library",
+			 lib_stripped_copy(fd));
+		why = text;
+	}
 	if (!count && why)
 		f->events.on_missing(pid, path, why, f->events.arg);
 	for (i = 0; i < count; i++)

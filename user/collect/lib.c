@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "collect/site_code.h"
 
 #define MAX_SYMBOLS    65536
 #define MAX_CALL_SITES 1024
+#define MAX_MARKED     (256 << 20) /* bytes of a file searched for markers */
 #define MAX_SCAN       (64u << 20) /* bytes of code searched for wrappers */
 
 static const struct lib_row *const rows[] = {
@@ -26,6 +29,27 @@ int lib_name_is_likely(const char *name)
 			return 1;
 	}
 	return 0;
+}
+
+const char *lib_stripped_copy(int fd)
+{
+	const char *found = NULL;
+	struct stat st;
+	void *bytes;
+
+	if (fstat(fd, &st) || st.st_size <= 0 || st.st_size > MAX_MARKED)
+		return NULL;
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return NULL;
+	for (size_t i = 0; i < ROW_COUNT && !found; i++) {
+		const char *marker = rows[i]->marker;
+
+		if (marker && memmem(bytes, (size_t)st.st_size, marker, strlen(marker)))
+			found = rows[i]->name;
+	}
+	munmap(bytes, (size_t)st.st_size);
+	return found;
 }
 
 void lib_missing(struct lib_match *m, const char *what, const char *where)

@@ -26,6 +26,8 @@ struct lib_row {
 	const char *file_hint;	   /* part of the file names it is usually found under */
 	const char *prefix[3];	   /* its functions begin with one of these; NULL ends */
 	const char *public_prefix; /* and those of its public interface with this */
+	/* Bytes that no program contains unless this library is in it: tells a copy that was stripped. */
+	const char *marker;
 	const struct lib_symbol *symbol;
 	size_t symbol_count;
 	/* Fills version, facts.off[] (all -1 before) and missing, by decoding. */
@@ -43,6 +45,12 @@ extern const struct lib_row lib_sqlite;
 
 /* Notes in m->missing that `what` could not be proven from function `where`. */
 void lib_missing(struct lib_match *m, const char *what, const char *where);
+
+/*
+ * The name of a library whose marker stands in a file that has none of its symbols; NULL = none. Reads the
+ * whole file.
+ */
+const char *lib_stripped_copy(int fd);
 
 /* 1 when a file of this name is worth opening to look for a library. */
 int lib_name_is_likely(const char *name);

@@ -381,6 +381,7 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 const struct lib_row lib_sqlite = {
 	.name = "sqlite3",
 	.system = APM_SYSTEM_SQLITE,
+	.marker = "SQLite format 3", /* the header of every database it writes */
 	.file_hint = "sqlite",
 	.prefix = {"sqlite3"},
 	.public_prefix = "sqlite3_",
