@@ -42,6 +42,9 @@ const struct detector detectors[] = {
 	{0},
 };
 
+enum { DETECTORS = sizeof(detectors) / sizeof(detectors[0]) - 1 };
+_Static_assert(DETECTORS <= 64, "one bit each in struct detect");
+
 /*
  * First row that fits: at least this much time to save, or at least this many repeats in one unit. A count
  * alone is never worse than medium: where statements are cheap, a thousand may be fine.
@@ -110,7 +113,7 @@ struct detect *detect_new(const struct detect_options *opt, detect_query_fn quer
 	d->query = query;
 	d->on_certain = on_certain;
 	d->arg = arg;
-	for (i = 0; detectors[i].name; i++)
+	for (i = 0; i < DETECTORS; i++)
 		d->enabled |= (uint64_t)!detectors[i].on_request << i;
 	return d;
 }
@@ -132,7 +135,7 @@ int detect_enable(struct detect *d, const char *name)
 {
 	int i;
 
-	for (i = 0; detectors[i].name; i++) {
+	for (i = 0; i < DETECTORS; i++) {
 		if (strcmp(detectors[i].name, name) == 0) {
 			d->enabled |= 1ULL << i;
 			return 0;
@@ -141,8 +144,8 @@ int detect_enable(struct detect *d, const char *name)
 	return -ENOENT;
 }
 
-#define FOR_ENABLED(i, hook)                \
-	for (i = 0; detectors[i].name; i++) \
+#define FOR_ENABLED(i, hook)            \
+	for (i = 0; i < DETECTORS; i++) \
 		if (d->enabled >> i & 1 && detectors[i].hook)
 
 void detect_statement(struct detect *d, const struct statement *stmt, const struct statement *was)
