@@ -501,10 +501,28 @@ static void test_announced_before_the_process_ends(void **state)
 	stream_close(&p.s);
 }
 
+/* A run without gaps does not end: what it shows is said all the same. */
+static void test_announced_while_the_run_goes_on(void **state)
+{
+	struct program p = {0};
+	const struct report *r;
+
+	stream_open(&p.s, NULL);
+	texts(&p);
+	while (p.s.now < 1010 * SECOND)
+		saturated_server_with_loops(&p);
+	assert_string_equal(p.s.findings.ptr, "n_plus_one\n");
+	r = stream_report(&p.s);
+	assert_string_equal(p.s.findings.ptr, "n_plus_one\n");
+	assert_int_equal(r->findings.count, 1);
+	assert_int_equal(r->findings.item[0].count, stream_query(r, DETAIL)->calls);
+	stream_close(&p.s);
+}
+
 int main(void)
 {
 	enum { N = sizeof(programs) / sizeof(programs[0]) };
-	struct CMUnitTest tests[N + 3];
+	struct CMUnitTest tests[N + 4];
 	size_t i;
 
 	for (i = 0; i < N; i++)
@@ -512,5 +530,6 @@ int main(void)
 	tests[N] = (struct CMUnitTest)cmocka_unit_test(test_parent_and_advice);
 	tests[N + 1] = (struct CMUnitTest)cmocka_unit_test(test_announced_once);
 	tests[N + 2] = (struct CMUnitTest)cmocka_unit_test(test_announced_before_the_process_ends);
+	tests[N + 3] = (struct CMUnitTest)cmocka_unit_test(test_announced_while_the_run_goes_on);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

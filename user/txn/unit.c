@@ -391,6 +391,13 @@ int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_
 	return 0;
 }
 
+void unit_name(struct unit *unit)
+{
+	if (unit->first)
+		unit->shape = hash_mix(hash_bytes(HASH_SEED + unit->kind, unit->comm, strlen(unit->comm)),
+				       unit->first);
+}
+
 void unit_end(struct unit *unit, uint32_t threshold)
 {
 	size_t i;
@@ -415,9 +422,7 @@ void unit_end(struct unit *unit, uint32_t threshold)
 			end_group(l, 0, threshold);
 		}
 	}
-	if (unit->first)
-		unit->shape = hash_mix(hash_bytes(HASH_SEED + unit->kind, unit->comm, strlen(unit->comm)),
-				       unit->first);
+	unit_name(unit);
 }
 
 void unit_trim(struct unit *unit, uint32_t threshold)

@@ -116,6 +116,8 @@ struct unit_limits {
 int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_limits *limits);
 /* A read whose rows are still being fetched: what follows may be executed once per row. */
 void unit_opening(struct unit *unit, const struct statement *stmt, uint32_t threshold);
+/* Fills `shape`, which is known from the first statement on. */
+void unit_name(struct unit *unit);
 /* Ends what is still open in it, and names its shape. */
 void unit_end(struct unit *unit, uint32_t threshold);
 /* Drops what is executed too seldom to be of interest, to keep the unit for a while. */

@@ -18,9 +18,11 @@
 #define REPEATS_TOTAL 24576 /* in all open units */
 #define SPARE_MAX     64
 #define MOVED_MIN     8
+#define SHOW_EVERY    512 /* statements of a run that goes on */
 
 struct run {
 	struct unit *unit;
+	uint64_t shown; /* statements it had when it was last shown */
 	int many_conns; /* the thread serves several connections at the same time: runs are theirs */
 };
 
@@ -136,6 +138,16 @@ static struct unit *unit_get(struct units *u, enum unit_kind kind, const char *c
 	return unit;
 }
 
+static int show(struct units *u, struct unit *unit)
+{
+	int err;
+
+	unit->held = 1;
+	err = u->fn(unit, u->arg);
+	unit->held = 0;
+	return err;
+}
+
 static int deliver(struct units *u, struct unit *unit)
 {
 	int err = unit->statements + unit->control ? u->fn(unit, u->arg) : 0;
@@ -231,10 +243,7 @@ static int end_run(struct units *u, struct unit *unit)
 		;
 	*last = unit;
 	p->held_count++;
-	unit->held = 1;
-	err = u->fn(unit, u->arg);
-	unit->held = 0;
-	return err;
+	return show(u, unit);
 }
 
 struct ending {
@@ -409,6 +418,7 @@ static int feed_run(struct units *u, const struct statement *stmt, struct table_
 	if (run->unit && stmt->t_start > run->unit->end + u->opt.gap_ns) {
 		ended = run->unit;
 		run->unit = NULL;
+		run->shown = 0;
 	}
 	if (!run->unit) {
 		p = process_of(u, stmt->tgid);
@@ -419,6 +429,11 @@ static int feed_run(struct units *u, const struct statement *stmt, struct table_
 	err = ended ? end_run(u, ended) : 0;
 	if (!err)
 		err = run->unit ? add(u, run->unit, stmt) : -ENOMEM;
+	if (!err && run->unit->statements >= run->shown + SHOW_EVERY) {
+		run->shown = run->unit->statements;
+		unit_name(run->unit);
+		err = show(u, run->unit);
+	}
 	return err;
 }
 

@@ -30,7 +30,7 @@ struct units_options {
 
 /*
  * Called when a unit has ended. With `held` set it is only shown: to announce what it holds already, not to
- * count it.
+ * count it. Long runs are shown while they last.
  */
 typedef int (*unit_fn)(const struct unit *unit, void *arg);
 
