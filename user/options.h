@@ -62,8 +62,8 @@ struct options {
 	int show_literals;
 
 	/* what is written */
-	uint32_t top; /* rows per table */
-	int json;
+	uint32_t top;		 /* rows per table */
+	const char *format;	 /* of the report: a name that report_writer_find() knows */
 	const char *report_path; /* NULL or "-" = stdout */
 	const char *output_path; /* -o: the capture (trace, record) or the SVG (flame); NULL = none */
 	const char *flame_path;

@@ -76,6 +76,7 @@ const struct options option_defaults = {
 	.sample_freq = 99,
 	.ring_mb = 16,
 	.top = 10,
+	.format = "text",
 	.color = COLOR_AUTO,
 	.log_level = LOG_LEVEL_INFO,
 	.enabled = 1,
@@ -111,7 +112,9 @@ const struct option_row option_rows[] = {
 	 "ring buffer: raise it when events are lost (16)"},
 
 	{"top", 0, "N", NULL, option_count, AT(top), 1, 1000, REPORTS, GROUP_OUTPUT, "rows per table (10)"},
-	{"json", 0, NULL, NULL, option_flag, AT(json), 0, 0, REPORTS, GROUP_OUTPUT, "report as one JSON document"},
+	{"format", 0, "FORMAT", NULL, option_format, AT(format), 0, 0, REPORTS, GROUP_OUTPUT,
+	 "text, json, markdown, html; --json for short"},
+	{"json", 0, NULL, NULL, option_json, AT(format), 0, 0, REPORTS, GROUP_OUTPUT, NULL},
 	{"report", 0, "FILE", NULL, option_string, AT(report_path), 0, 0, REPORTS, GROUP_OUTPUT,
 	 "write the report there, not to stdout"},
 	{"output", 'o', "FILE", NULL, option_string, AT(output_path), 0, 0, LIVE | COMMAND_BIT(FLAME), GROUP_OUTPUT,

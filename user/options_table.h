@@ -74,6 +74,10 @@ int option_color(const struct option_row *row, const char *label, const char *te
 		 struct strbuf *err);
 int option_query(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		 struct strbuf *err);
+int option_json(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		struct strbuf *err);
+int option_format(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		  struct strbuf *err);
 int option_quiet(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		 struct strbuf *err);
 int option_verbose(const struct option_row *row, const char *label, const char *text, struct options *opt,

@@ -288,6 +288,30 @@ int option_query(const struct option_row *row, const char *label, const char *te
 	return 0;
 }
 
+int option_json(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		struct strbuf *err)
+{
+	*(const char **)field_of(row, opt) = "json";
+	return 0;
+}
+
+int option_format(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		  struct strbuf *err)
+{
+	static const char *const formats[] = {"text", "json", "markdown", "html"};
+	size_t i;
+
+	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (!strcmp(text, formats[i])) {
+			*(const char **)field_of(row, opt) = formats[i];
+			return 0;
+		}
+	}
+	strbuf_addf(err, "%s takes text, json, markdown or html", label);
+	not_this(err, text);
+	return -EINVAL;
+}
+
 int option_quiet(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		 struct strbuf *err)
 {

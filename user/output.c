@@ -102,7 +102,7 @@ int output_color(const struct options *opt, int fd)
 
 int output_wants_stacks(const struct options *opt)
 {
-	return opt->flame_path || opt->folded_path;
+	return opt->flame_path || opt->folded_path || !strcmp(opt->format, "html");
 }
 
 int output_text(const struct strbuf *text)
@@ -123,27 +123,30 @@ static int width_of(int fd)
 	return ioctl(fd, TIOCGWINSZ, &ws) ? 0 : ws.ws_col;
 }
 
-static int render(const struct options *opt, const struct report *r, int fd, struct strbuf *out)
+static int render(const struct options *opt, const struct report *r, const struct stacks *stacks, int fd,
+		  struct strbuf *out)
 {
-	const struct report_writer *writer = report_writer_find(opt->json ? "json" : "text");
+	const struct report_writer *writer = report_writer_find(opt->format);
 	struct report_style style = {
 		.top = opt->top,
 		.color = output_color(opt, fd),
 		.width = width_of(fd),
 		.whole = opt->log_level >= LOG_LEVEL_DEBUG,
+		.stacks = stacks,
 	};
 
 	strbuf_reset(out);
 	return writer->write(r, &style, out);
 }
 
-static int write_file(const struct options *opt, const struct report *r, struct strbuf *text)
+static int write_file(const struct options *opt, const struct report *r, const struct stacks *stacks,
+		      struct strbuf *text)
 {
 	int fd = open_output(opt->report_path), err;
 
 	if (fd < 0)
 		return fd;
-	err = render(opt, r, fd, text);
+	err = render(opt, r, stacks, fd, text);
 	if (!err)
 		err = write_all(fd, text->ptr, text->len);
 	if (close(fd) && !err)
@@ -151,19 +154,19 @@ static int write_file(const struct options *opt, const struct report *r, struct 
 	return err;
 }
 
-static int write_report(const struct options *opt, const struct report *r)
+static int write_report(const struct options *opt, const struct report *r, const struct stacks *stacks)
 {
 	struct strbuf text = {0};
 	int err = 0, failed = 0;
 
 	if (!is_stdout(opt->report_path)) {
-		failed = write_file(opt, r, &text);
+		failed = write_file(opt, r, stacks, &text);
 		if (failed)
 			complain("report", opt->report_path, failed);
 	}
 	/* What took minutes to measure is not thrown away because a disk is full. */
 	if (is_stdout(opt->report_path) || failed) {
-		err = render(opt, r, STDOUT_FILENO, &text);
+		err = render(opt, r, stacks, STDOUT_FILENO, &text);
 		if (err)
 			complain("report", NULL, err);
 		else
@@ -210,7 +213,7 @@ int output_report(const struct options *opt, const struct report *r, const struc
 {
 	struct strbuf title = {0};
 	struct flame_options flame = {.unit = "samples"};
-	int failed = write_report(opt, r);
+	int failed = write_report(opt, r, stacks);
 
 	if (stacks && opt->folded_path)
 		failed |= output_folded(opt->folded_path, stacks);

@@ -25,7 +25,7 @@ int output_check(const struct options *opt);
 int output_wants_stacks(const struct options *opt);
 
 /*
- * Writes the report (text, or JSON with --json) to stdout or --report FILE, and --flame and --folded from
+ * Writes the report in --format to stdout or --report FILE, and --flame and --folded from
  * `stacks` (NULL when not collected). What cannot be written is logged; a report whose FILE fails goes to
  * stdout. Returns EXIT_STATUS_FAILED when anything failed, else EXIT_STATUS_FINDINGS when --fail-on is met,
  * else EXIT_STATUS_OK.

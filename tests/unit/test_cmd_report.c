@@ -207,6 +207,7 @@ static struct options options(void)
 {
 	return (struct options){.command = COMMAND_REPORT,
 				.top = 10,
+				.format = "text",
 				.fail_on = OPTIONS_NO_FAIL_ON,
 				.log_level = LOG_LEVEL_INFO,
 				.capture = capture};
@@ -232,7 +233,7 @@ static void test_thresholds(void **state)
 	struct options opt = options();
 
 	make_capture(0);
-	opt.json = 1;
+	opt.format = "json";
 	assert_int_equal(run(cmd_report, &opt), EXIT_STATUS_OK);
 	has(out_path, "\"slow_threshold_ms\": 100.0");
 	has(out_path, "\"duration_ms\": 150.0");

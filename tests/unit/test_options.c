@@ -125,7 +125,8 @@ static void test_every_option(void **state)
 	assert_int_equal(p->opt.fail_on, SEVERITY_HIGH);
 	assert_int_equal(p->opt.color, COLOR_ALWAYS);
 	assert_int_equal(p->opt.log_level, LOG_LEVEL_DEBUG);
-	assert_true(p->opt.show_literals && p->opt.json && p->opt.dry_run);
+	assert_true(p->opt.show_literals && p->opt.dry_run);
+	assert_string_equal(p->opt.format, "json");
 	assert_string_equal(p->opt.report_path, "r.json");
 	assert_string_equal(p->opt.output_path, "c.apm");
 	assert_string_equal(p->opt.flame_path, "f.svg");
@@ -163,7 +164,7 @@ static void test_command(void **state)
 	assert_string_equal(p->opt.argv[1], "--json");
 	assert_string_equal(p->opt.argv[3], "x");
 	assert_null(p->opt.argv[4]);
-	assert_int_equal(p->opt.json, 0);
+	assert_string_equal(p->opt.format, "text");
 	/* Arguments may hold secrets. */
 	assert_string_equal(p->opt.target, "-- ./app …");
 	done(p);
@@ -290,7 +291,8 @@ static void test_refused(void **state)
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		refused(cases[i].line, cases[i].says);
+		refused("-p 1 --format pdf", "--format takes text, json, markdown or html, not 'pdf'");
+	refused(cases[i].line, cases[i].says);
 }
 
 static void test_nothing_near(void **state)

@@ -112,7 +112,7 @@ static void expect_nothing(const char *name)
 
 static struct options defaults(void)
 {
-	return (struct options){.top = 10, .fail_on = OPTIONS_NO_FAIL_ON, .log_level = LOG_LEVEL_INFO};
+	return (struct options){.top = 10, .format = "text", .fail_on = OPTIONS_NO_FAIL_ON, .log_level = LOG_LEVEL_INFO};
 }
 
 static void test_stdout(void **state)
@@ -124,7 +124,7 @@ static void test_stdout(void **state)
 	expect("stdout", "3 findings", "COVERAGE");
 	expect_nothing("stderr");
 	opt.report_path = "-";
-	opt.json = 1;
+	opt.format = "json";
 	assert_int_equal(run_report(&opt, &r, NULL), EXIT_STATUS_OK);
 	expect("stdout", "{", "apm-bpf/report/1");
 }
@@ -140,7 +140,7 @@ static void test_file(void **state)
 	expect_nothing("stdout");
 	expect_nothing("stderr");
 	/* A longer file from before leaves nothing behind. */
-	opt.json = 1;
+	opt.format = "json";
 	r = fixture_empty(0);
 	assert_int_equal(run_report(&opt, &r, NULL), EXIT_STATUS_OK);
 	expect("r.txt", "{", "\"findings\": []");

@@ -83,5 +83,7 @@ struct flame_options {
  * percent-encoded).
  */
 int stacks_write_svg(const struct stacks *st, const struct flame_options *opt, int fd);
+/* The same, appended to `out`. */
+int stacks_add_svg(const struct stacks *st, const struct flame_options *opt, struct strbuf *out);
 
 #endif

@@ -184,12 +184,15 @@ struct report {
 	uint32_t probes, price_entry_ns, price_return_ns;
 };
 
+struct stacks;
+
 /* How a writer should print. */
 struct report_style {
 	uint32_t top;	/* rows per table */
 	int color;	/* ANSI colours */
 	int width;	/* columns; 0 = not a terminal */
 	int whole;	/* statements in full length */
+	const struct stacks *stacks; /* CPU samples for writers that draw them; NULL = none */
 };
 
 #endif

@@ -7,6 +7,8 @@
 static const struct report_writer writers[] = {
 	{"text", report_text},
 	{"json", report_json},
+	{"markdown", report_markdown},
+	{"html", report_html},
 };
 
 const struct report_writer *report_writer_find(const char *name)

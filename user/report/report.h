@@ -7,7 +7,7 @@
 #include "report/model.h"
 
 struct report_writer {
-	const char *name; /* "text", "json" */
+	const char *name; /* "text", "json", "markdown", "html" */
 	/* Appends the report, which is valid UTF-8 whatever the report's strings hold. 0 or -ENOMEM. */
 	int (*write)(const struct report *r, const struct report_style *style, struct strbuf *out);
 };
@@ -18,6 +18,8 @@ const struct report_writer *report_writer_find(const char *name);
 /* The writers, for the table alone. */
 int report_text(const struct report *r, const struct report_style *style, struct strbuf *out);
 int report_json(const struct report *r, const struct report_style *style, struct strbuf *out);
+int report_markdown(const struct report *r, const struct report_style *style, struct strbuf *out);
+int report_html(const struct report *r, const struct report_style *style, struct strbuf *out);
 
 /* Whether a counter counts something that is not in the figures (all but plain activity counters). */
 int report_is_loss(enum apm_counter counter);

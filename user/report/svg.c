@@ -250,20 +250,29 @@ static void add_document(struct strbuf *out, const struct graph *g, const struct
 	strbuf_adds(out, "]]></script>\n</svg>\n");
 }
 
-int stacks_write_svg(const struct stacks *st, const struct flame_options *opt, int fd)
+int stacks_add_svg(const struct stacks *st, const struct flame_options *opt, struct strbuf *out)
 {
 	struct graph g = {0};
-	struct strbuf out = {0};
-	size_t done = 0;
 	int ret;
 
 	g.error = push_node(&g, NULL);
 	stacks_each(st, add_stack, &g);
 	ret = g.error;
 	if (!ret) {
-		add_document(&out, &g, opt, stacks_count(st));
-		ret = out.failed ? -ENOMEM : 0;
+		add_document(out, &g, opt, stacks_count(st));
+		ret = out->failed ? -ENOMEM : 0;
 	}
+	free(g.node);
+	free(g.open);
+	return ret;
+}
+
+int stacks_write_svg(const struct stacks *st, const struct flame_options *opt, int fd)
+{
+	struct strbuf out = {0};
+	size_t done = 0;
+	int ret = stacks_add_svg(st, opt, &out);
+
 	while (!ret && done < out.len) {
 		ssize_t n = write(fd, out.ptr + done, out.len - done);
 
@@ -273,7 +282,5 @@ int stacks_write_svg(const struct stacks *st, const struct flame_options *opt, i
 			ret = -errno;
 	}
 	strbuf_free(&out);
-	free(g.node);
-	free(g.open);
 	return ret;
 }
