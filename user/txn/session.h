@@ -39,8 +39,8 @@ int session_time(struct session *s, uint64_t now_ns, uint64_t unit_gap_ns);
 int session_finish(struct session *s);
 
 /*
- * Names and errors dropped because their table was full. Texts are not among them: most are used once, and one that is
- * missed is told by its label. Open statements that must go are counted as they are.
+ * Names and errors dropped because their table was full. Texts are not among them: most are used once, and
+ * one that is missed is told by its label. Open statements that must go are counted as they are.
  */
 uint64_t session_evicted(const struct session *s);
 
