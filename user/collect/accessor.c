@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "collect/accessor.h"
 
+#include <capstone/capstone.h>
 #include <errno.h>
 
 #define MAX_OFFSET 65536 /* no object of these libraries is larger */
@@ -101,5 +102,86 @@ int accessor_constant(struct code *c, const struct elf_symbol *fn, int64_t *valu
 	if (!fn || sym_run(c, fn->addr, fn->size, &events) || a.count <= 0)
 		return -ENOENT;
 	*value = a.value;
+	return 0;
+}
+
+/* ---- a single bit ---- */
+
+struct bit {
+	struct accessor_answer off, mask;
+};
+
+/* What an expression is when the one load in it gives `value`; *ok is cleared when it cannot be told. */
+static uint64_t evaluate(const struct sym_run *r, int32_t id, uint64_t value, int *ok)
+{
+	const struct sym_node *n = sym_node(r, id);
+	uint64_t a, b, low = n->size >= 8 ? UINT64_MAX : (1ULL << n->size * 8) - 1;
+
+	switch (n->kind) {
+	case SYM_CONST:
+		return (uint64_t)n->imm;
+	case SYM_LOAD:
+		return value;
+	case SYM_CUT:
+		return evaluate(r, n->a, value, ok) & low;
+	case SYM_MERGE:
+		return (evaluate(r, n->a, value, ok) & ~low) | (evaluate(r, n->b, value, ok) & low);
+	case SYM_OP:
+		a = evaluate(r, n->a, value, ok);
+		b = n->b >= 0 ? evaluate(r, n->b, value, ok) : 0;
+		if (n->op == X86_INS_SHR || n->op == X86_INS_SAR)
+			return b < 64 ? a >> b : 0;
+		if (n->op == X86_INS_AND)
+			return a & b;
+		break;
+	default:
+		break;
+	}
+	*ok = 0;
+	return 0;
+}
+
+static void bit_load(const struct sym_run *r, int32_t load, void *arg)
+{
+	struct bit *b = arg;
+	int64_t off;
+
+	if (sym_is_load(r, load, 0, 0, &off))
+		accessor_answer_add(&b->off, off);
+	else
+		b->off.count = -1;
+}
+
+/* The answer must follow that bit and no other: 1 when it alone is set, 0 when all but it are. */
+static void bit_return(struct sym_run *r, int32_t value, void *arg)
+{
+	struct bit *b = arg;
+
+	if (sym_node(r, value)->kind == SYM_CONST)
+		return;
+	sym_each_load(r, value, bit_load, b);
+	for (int i = 0; i < 8; i++) {
+		int ok = 1;
+		uint64_t mask = 1ULL << i;
+
+		if (evaluate(r, value, mask, &ok) == 1 && evaluate(r, value, 0xff & ~mask, &ok) == 0 && ok) {
+			accessor_answer_add(&b->mask, (int64_t)mask);
+			return;
+		}
+	}
+	b->mask.count = -1;
+}
+
+int accessor_bit(struct code *c, const struct elf_symbol *fn, int32_t *off, int32_t *mask)
+{
+	struct bit b = {0};
+	struct sym_events events = {.on_return = bit_return, .arg = &b};
+	int32_t got_off, got_mask;
+
+	if (!fn || sym_run(c, fn->addr, fn->size, &events) || !accessor_answer_get(&b.off, &got_off) ||
+	    !accessor_answer_get(&b.mask, &got_mask))
+		return -ENOENT;
+	*off = got_off;
+	*mask = got_mask;
 	return 0;
 }

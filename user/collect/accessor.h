@@ -19,6 +19,12 @@ int accessor_address(struct code *c, const struct elf_symbol *fn, int32_t *off);
 /* `return constant`, the same on every path. */
 int accessor_constant(struct code *c, const struct elf_symbol *fn, int64_t *value);
 
+/*
+ * `return object->bit`, where bit is one bit of a byte (or of a wider word of which it is in the lowest
+ * byte): its byte's offset and its mask.
+ */
+int accessor_bit(struct code *c, const struct elf_symbol *fn, int32_t *off, int32_t *mask);
+
 /* Keeps one answer: the first is taken, the same again is fine, another one spoils it. */
 struct accessor_answer {
 	int count; /* -1 = spoilt */

@@ -213,8 +213,9 @@ static void *close_one(void *arg)
 
 	if (a->session_fd >= 0)
 		close(a->session_fd);
-	for (i = 0; i < a->link_count; i++)
-		bpf_link__destroy(a->link[i]);
+	/* Entries first: an entry without its return would look like a call that never returned. */
+	for (i = a->link_count; i > 0; i--)
+		bpf_link__destroy(a->link[i - 1]);
 	free(a);
 	return NULL;
 }

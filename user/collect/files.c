@@ -133,18 +133,19 @@ static void attach_match(struct files *f, struct file *file, struct lib_match *m
 static int examine(struct files *f, struct file *file, int fd, const char *path, pid_t pid)
 {
 	struct elf_file *elf = elf_file_open(NULL, dup(fd));
-	const char *why = NULL;
+	const char *why = NULL, *stripped;
 	char text[160];
 	int count, i;
 
 	if (!elf)
 		return 0; /* no ELF file: scripts and data are mapped executable too */
 	count = lib_recognise(elf, f->match, MATCHES_MAX, &why);
-	if (!count && !why && elf_is_executable(elf) && lib_stripped_copy(fd)) {
+	stripped = !count && !why && elf_is_executable(elf) ? lib_stripped_copy(fd) : NULL;
+	if (stripped) {
 		snprintf(text, sizeof(text),
 			 "contains %s, but its symbols were stripped: keep the symbol table, or link the "
 			 "shared library",
-			 lib_stripped_copy(fd));
+			 stripped);
 		why = text;
 	}
 	if (!count && why)

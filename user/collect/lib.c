@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "collect/site_code.h"
 
 #define MAX_SYMBOLS    65536
 #define MAX_CALL_SITES 1024
+#define MARKED_PIECE   (1 << 20)
+#define MARKER_MAX     64
 #define MAX_MARKED     (256 << 20) /* bytes of a file searched for markers */
 #define MAX_SCAN       (64u << 20) /* bytes of code searched for wrappers */
 
@@ -31,24 +32,26 @@ int lib_name_is_likely(const char *name)
 	return 0;
 }
 
+/* By reading, not by mapping: a file that shrinks meanwhile must not end us. Pieces overlap by a marker's
+ * length. */
 const char *lib_stripped_copy(int fd)
 {
 	const char *found = NULL;
-	struct stat st;
-	void *bytes;
+	char *piece = malloc(MARKED_PIECE);
+	off_t off = 0;
+	ssize_t n;
 
-	if (fstat(fd, &st) || st.st_size <= 0 || st.st_size > MAX_MARKED)
-		return NULL;
-	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (bytes == MAP_FAILED)
-		return NULL;
-	for (size_t i = 0; i < ROW_COUNT && !found; i++) {
-		const char *marker = rows[i]->marker;
+	while (piece && !found && off < MAX_MARKED &&
+	       (n = pread(fd, piece, MARKED_PIECE, off)) > MARKER_MAX) {
+		for (size_t i = 0; i < ROW_COUNT && !found; i++) {
+			const char *marker = rows[i]->marker;
 
-		if (marker && memmem(bytes, (size_t)st.st_size, marker, strlen(marker)))
-			found = rows[i]->name;
+			if (marker && memmem(piece, (size_t)n, marker, strlen(marker)))
+				found = rows[i]->name;
+		}
+		off += n - MARKER_MAX;
 	}
-	munmap(bytes, (size_t)st.st_size);
+	free(piece);
 	return found;
 }
 

@@ -132,6 +132,17 @@ static void prove_state(const struct lib_file *lf, struct lib_match *m)
 	}
 }
 
+/* sqlite3_stmt_readonly: a bit; where it is not known every statement counts as one that may change rows. */
+static void prove_readonly(const struct lib_file *lf, struct lib_match *m)
+{
+	int32_t off, mask;
+
+	if (accessor_bit(lf->code, lib_find(lf, "sqlite3_stmt_readonly"), &off, &mask))
+		return;
+	m->facts.off[APM_OFF_LITE_STMT_RO] = off;
+	m->facts.off[APM_OFF_LITE_RO_MASK] = mask;
+}
+
 /* ---- bound values ---- */
 
 /*
@@ -370,6 +381,7 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 			lib_missing(m, f->what, f->fn);
 	}
 	prove_state(lf, m);
+	prove_readonly(lf, m);
 	prove_value(lf, m);
 	prove_message(lf, m);
 	/* 3040001 is 3.40.1 */
