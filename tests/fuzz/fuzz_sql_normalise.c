@@ -91,6 +91,46 @@ static void check_literals(const char *text, const struct sql_info *info, const 
 	free(changed);
 }
 
+/* What stands between tokens changes nothing. */
+static void check_blanks(const char *text, const struct sql_info *info, const struct sql_options *opt)
+{
+	static const char blank[] = "\t /* it's */  ";
+	char tag_buf[SQL_TAGS_MAX];
+	struct sql_tags tags = {.buf = tag_buf};
+	size_t len = 0;
+	char *spread = malloc(info->consumed * sizeof(blank) + 2);
+	struct sql_lexer lx;
+	struct sql_token t;
+	struct sql_info other;
+	char *buf;
+	uint8_t last = TOK_END;
+
+	REQUIRE(spread);
+	sql_lexer_init(&lx, text, info->consumed, opt, &tags);
+	for (sql_lexer_next(&lx, &t); t.kind != TOK_END; sql_lexer_next(&lx, &t)) {
+		/* Two strings may be one, and in MySQL a word in front of a string may belong to it. */
+		if (!t.glued && (t.kind == TOK_STRING || (t.ptr > text && t.ptr[-1] == '.'))) {
+			spread[len++] = ' ';
+		} else if (!t.glued && last != TOK_END) {
+			memcpy(spread + len, blank, sizeof(blank) - 1);
+			len += sizeof(blank) - 1;
+		}
+		memcpy(spread + len, t.ptr, t.len);
+		len += t.len;
+		last = t.kind;
+	}
+	/* At the very end of a text 1e is a number that was cut. */
+	spread[len++] = '\n';
+	buf = fuzz_analyse(spread, len, opt, &other);
+	if (!same(info->normalized, other.normalized)) {
+		show("close ", info->normalized);
+		show("spread", other.normalized);
+		abort();
+	}
+	free(buf);
+	free(spread);
+}
+
 /* A string made to measure in the middle of the input: none of it may come through. */
 static void check_secret(const char *text, size_t len, const struct sql_options *opt)
 {
@@ -147,6 +187,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		check_idempotent(&info, &opt);
 		check_literals(text + at, &info, &opt);
+		/* Generic: what \' means is guessed from all of the text. */
+		if (size && sql_byte_is(text[at + info.consumed - 1], BYTE_SPACE) &&
+		    !(opt.dialect == SQL_GENERIC && memchr(text, '\\', size)) && !memchr(text, '/', size) &&
+		    !memchr(text, '#', size) && !memmem(text, size, "--", 2))
+			check_blanks(text + at, &info, &opt);
 		at += info.consumed;
 		free(buf);
 	}

@@ -65,7 +65,7 @@ static const struct sample samples[] = {
 	{PG, "drop table if exists a, b cascade", "DROP", "a b", "DROP TABLE a b"},
 	{PG, "alter table t add column a int, add column b int", "ALTER", "t", "ALTER TABLE t"},
 	{PG, "truncate a, b", "TRUNCATE", "a b", "TRUNCATE a b"},
-	{PG, "grant select on t to bob", "GRANT", "", NULL},
+	{PG, "grant select on t to bob", "GRANT", "t", "GRANT t"},
 	{PG, "declare c cursor for select * from t", "DECLARE", "t", "DECLARE SELECT t"},
 	{MY, "insert ignore into `d`.`t` set a = 1", "INSERT", "d.t", "INSERT `d`.`t`"},
 	{MY, "replace t values (1)", "REPLACE", "t", "REPLACE t"},

@@ -78,7 +78,7 @@ static const struct sql_word words_6[] = {
 	{"offset", KW_OFFSET, R},   {"option", KW_OTHER, F},	{"policy", KW_OBJECT, F},
 	{"pragma", KW_OTHER, F},    {"public", KW_OTHER, F},	{"regexp", KW_OTHER, R},
 	{"rename", KW_OTHER, F},    {"repair", KW_OTHER, F},	{"repeat", KW_LOOP, T},
-	{"return", KW_RETURN, T},   {"revoke", KW_OTHER, R},	{"rollup", KW_OTHER, F},
+	{"return", KW_RETURN, T},   {"revoke", KW_GRANT, R},	{"rollup", KW_OTHER, F},
 	{"schema", KW_OBJECT, F},   {"select", KW_SELECT, V},	{"serial", KW_OTHER, F},
 	{"server", KW_OBJECT, F},   {"signal", KW_OTHER, F},	{"signed", KW_OTHER, F},
 	{"stable", KW_OTHER, F},    {"status", KW_OTHER, F},	{"stored", KW_OTHER, F},

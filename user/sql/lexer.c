@@ -75,6 +75,22 @@ static inline void skip_blank(struct sql_lexer *lx)
 	}
 }
 
+/* Where the token behind the blanks at p begins; nothing is consumed. */
+static const char *look_past(struct sql_lexer *lx, const char *p)
+{
+	const char *here = lx->p;
+	size_t tags = lx->tags->len;
+	uint8_t in_version = lx->in_version;
+
+	lx->p = p;
+	skip_blank(lx);
+	p = lx->p;
+	lx->p = here;
+	lx->tags->len = tags;
+	lx->in_version = in_version;
+	return p;
+}
+
 /*
  * Behind a closed string: the end of the literal when it goes on in another string (standard SQL: after a
  * newline; MySQL: after any white space).
@@ -164,8 +180,8 @@ static int at_value(const struct sql_lexer *lx)
 
 static void lex_double_quote(struct sql_lexer *lx, struct sql_token *t)
 {
-	int closed, ignored = 0;
-	const char *end, *next;
+	const char *end;
+	int closed;
 
 	if (lx->rules->double_quote == ALWAYS) {
 		lex_string(lx, t, lx->p, lx->backslash);
@@ -173,8 +189,7 @@ static void lex_double_quote(struct sql_lexer *lx, struct sql_token *t)
 	}
 	if (lx->rules->double_quote == MAYBE && at_value(lx)) {
 		end = sql_scan_string(lx->p + 1, lx->end, '"', 0, &closed);
-		next = sql_scan_space(end, lx->end, &ignored);
-		if (!at_dot(next, lx->end)) {
+		if (!at_dot(look_past(lx, end), lx->end)) {
 			lx->p = end;
 			t->kind = TOK_STRING;
 			return;
@@ -253,15 +268,14 @@ static int at_jsonb_operator(const char *p, const char *end)
  * Whether the ? at p, behind an operand, is jsonb's operator and not the placeholder of a typed literal (date
  * ?): an operator has an operand behind it too.
  */
-static int is_question_operator(const struct sql_lexer *lx, const char *p)
+static int is_question_operator(struct sql_lexer *lx, const char *p)
 {
-	int ignored = 0;
 	const char *next;
 	const struct sql_word *kw;
 
 	if (at_jsonb_operator(p, lx->end))
 		return 1;
-	next = sql_scan_space(p + 1, lx->end, &ignored);
+	next = look_past(lx, p + 1);
 	if (next == lx->end)
 		return 0;
 	if (!sql_byte_is(*next, BYTE_START))

@@ -278,7 +278,8 @@ static void end_name(struct sql_reader *rd, const struct sql_token *next)
 	uint64_t hash;
 
 	rd->name_use = USE_NONE;
-	if (use == USE_NOWHERE)
+	/* GRANT … ON db.* */
+	if (use == USE_NOWHERE || (rd->part_open && next->kind == TOK_OP))
 		return;
 	if (use == USE_FROM && (next->kind == TOK_LPAREN || next->id == KW_FROM))
 		return;
@@ -475,6 +476,14 @@ static int read_table(struct sql_reader *rd, struct reader_frame *f, const struc
 	case KW_ONLY:
 	case KW_LATERAL:
 		return 0;
+	case KW_INSERT:
+	case KW_UPDATE:
+	case KW_DELETE:
+	case KW_TO:
+		/* CREATE RULE … ON UPDATE TO t */
+		if (rd->op != KW_CREATE || f->stmt != KW_CREATE)
+			break;
+		return 0;
 	case KW_IF:
 	case KW_NOT:
 	case KW_EXISTS:
@@ -521,6 +530,12 @@ static int read_object(struct sql_reader *rd, struct reader_frame *f, const stru
 		return READ_VERB;
 	case KW_NONE:
 	case KW_OTHER:
+		/* GRANT … ON t */
+		if (rd->op == KW_GRANT && rd->last_id == KW_ON) {
+			begin_name(rd, t, USE_TABLE);
+			f->expect = EXPECT_NOTHING;
+			return READ_TABLE;
+		}
 		f->expect = EXPECT_NOTHING;
 		return 0;
 	default:
@@ -592,8 +607,8 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 			f->start = 1;
 		break;
 	case KW_ON:
-		if ((rd->op == KW_CREATE || rd->op == KW_DROP || rd->op == KW_ALTER) && !rd->depth &&
-		    rd->object && rd->object != KW_TABLE && rd->object != KW_VIEW && !rd->block) {
+		if ((rd->object == KW_INDEX || rd->object == KW_TRIGGER || rd->object == KW_OBJECT) &&
+		    !rd->depth && !rd->block && rd->op != KW_GRANT && rd->op != KW_COMMENT) {
 			expect_table(f, USE_TABLE, 0);
 			rd->object = KW_TABLE;
 		} else if (rd->op == KW_GRANT || rd->op == KW_COMMENT) {

@@ -86,25 +86,45 @@ const char *sql_scan_space(const char *p, const char *end, int *newline)
 	return p;
 }
 
+/* Behind the first \' of a string: a word that is no keyword goes on with the string's text. */
+static int goes_on(const char *p, const char *end)
+{
+	const char *slash = memmem(p, (size_t)(end - p), "\\'", 2), *word, *stop;
+	const struct sql_word *kw;
+	int ignored = 0;
+
+	if (!slash)
+		return 0;
+	word = sql_scan_space(slash + 2, end, &ignored);
+	stop = sql_scan_class(word, end, BYTE_CONT);
+	kw = sql_word_find(word, (size_t)(stop - word), (size_t)(end - word));
+	return stop > word && !(kw && kw->flags & WORD_RESERVED);
+}
+
 /*
  * Whether \' escapes the quote where the dialect does not say: the reading after which the rest of the text
- * has all its quotes closed wins, the standard one (it does not escape) when both or none do. Asked once for
- * a text.
+ * has all its quotes closed wins; when both or none do, what stands behind the \' decides. Asked once for a
+ * text.
  */
 int sql_guess_backslash(const char *p, const char *end)
 {
 	int closed[2];
 
 	for (int mode = 0; mode < 2; mode++) {
-		const char *at = p;
+		const char *at = sql_scan_string(p, end, '\'', mode, &closed[mode]);
 
-		do {
-			at = sql_scan_string(at, end, '\'', mode, &closed[mode]);
-			at = closed[mode] ? memchr(at, '\'', (size_t)(end - at)) : NULL;
-			at = at ? at + 1 : NULL;
-		} while (at);
+		while (at < end) {
+			if (*at == '\'')
+				at = sql_scan_string(at + 1, end, '\'', mode, &closed[mode]);
+			else if (end - at > 1 && at[0] == '-' && at[1] == '-')
+				at = sql_scan_line(at, end, 0);
+			else if (end - at > 1 && at[0] == '/' && at[1] == '*')
+				at = sql_scan_comment(at + 2, end, 1);
+			else
+				at++;
+		}
 	}
-	return closed[1] && !closed[0];
+	return closed[1] != closed[0] ? closed[1] : goes_on(p, end);
 }
 
 const char *sql_scan_class(const char *p, const char *end, uint8_t bits)
