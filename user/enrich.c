@@ -259,6 +259,7 @@ static void add_error(struct enrich *e, const struct apm_ev_error *err)
 void enrich_process(struct enrich *e, pid_t pid)
 {
 	struct target_info info;
+	char threads[64];
 	struct apm_hdr hdr = {.kind = REC_PROCESS, .len = sizeof(hdr), .ts = now_ns(), .tgid = (uint32_t)pid};
 	struct record rec = {.hdr = &hdr};
 
@@ -270,6 +271,14 @@ void enrich_process(struct enrich *e, pid_t pid)
 					   .comm = str_from(info.comm),
 					   .cmdline = str_from(info.program),
 					   .container = str_from(info.container)};
+	emit(e, &rec);
+	snprintf(threads, sizeof(threads), "%u thread%s at the start", info.threads,
+		 info.threads == 1 ? "" : "s");
+	rec.coverage = (struct rec_coverage){.kind = REC_COVERED_PROCESS,
+					     .tgid = (uint32_t)pid,
+					     .subject = str_from(info.comm),
+					     .text = str_from(threads)};
+	hdr.kind = REC_COVERAGE;
 	emit(e, &rec);
 	target_info_free(&info);
 	symbolizer_snapshot(e->symbols, (uint32_t)pid);

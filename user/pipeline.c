@@ -78,10 +78,7 @@ static void tell_coverage(struct pipeline *p, uint8_t kind, pid_t pid, const cha
 
 static void take_process(pid_t pid, void *arg)
 {
-	struct pipeline *p = arg;
-
-	enrich_process(p->enrich, pid);
-	tell_coverage(p, REC_COVERED_PROCESS, pid, "", "");
+	enrich_process(((struct pipeline *)arg)->enrich, pid);
 }
 
 static void take_library(const struct lib_match *m, const char *path, pid_t pid, void *arg)
@@ -204,12 +201,12 @@ static int open_stages(struct pipeline *p)
 			return -errno;
 		}
 	}
-	tell_start(p);
 	p->collect = collect_open(&load, &events, err, sizeof(err));
 	if (!p->collect) {
 		log_error("%s", err);
 		return -EPERM;
 	}
+	tell_start(p);
 	loader_lacks(collect_loader(p->collect), take_lack, p);
 	return 0;
 }

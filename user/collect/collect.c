@@ -263,9 +263,6 @@ static int open_parts(struct collect *c, char *err, size_t err_len)
 	c->mapwatch = mapwatch_open();
 	if (c->mapwatch)
 		collect_watch_fd(c, mapwatch_fd(c->mapwatch));
-	else
-		missing(c, 0, "libraries loaded later",
-			"new mappings cannot be watched (perf_event_open failed)");
 	return 0;
 }
 
@@ -303,6 +300,9 @@ struct collect *collect_open(const struct loader_options *opt, const struct coll
 
 int collect_start(struct collect *c)
 {
+	if (!c->mapwatch)
+		missing(c, 0, "libraries loaded later",
+			"new mappings cannot be watched (perf_event_open failed)");
 	calibrate(c->loader, &c->price);
 	if (!c->opt.sample_freq)
 		return 0;
