@@ -101,8 +101,7 @@ static int start_command(struct run *r)
 		log_error("%s", err[0] ? err : strerror(errno));
 		return -errno;
 	}
-	pipeline_arm_libraries(r->pipeline, launch_program(r->launch));
-	ret = pipeline_add_process(r->pipeline, launch_pid(r->launch));
+	ret = pipeline_add_command(r->pipeline, launch_pid(r->launch), launch_program(r->launch));
 	if (ret)
 		log_error("cannot trace %s: %s", r->opt->argv[0], strerror(-ret));
 	return ret;

@@ -250,9 +250,10 @@ static void arm_library(const char *path, void *arg)
 	collect_arm_library(arg, path);
 }
 
-void pipeline_arm_libraries(struct pipeline *p, const char *program)
+int pipeline_add_command(struct pipeline *p, pid_t pid, const char *program)
 {
 	arm_each(program, arm_library, p->collect);
+	return collect_add_command(p->collect, pid);
 }
 
 void pipeline_start(struct pipeline *p)

@@ -21,8 +21,11 @@ void pipeline_free(struct pipeline *p); /* accepts NULL */
 
 /* 0, -ESRCH, or -errno. */
 int pipeline_add_process(struct pipeline *p, pid_t pid);
-/* Probes on the libraries that COMMAND is likely to map, before it runs. */
-void pipeline_arm_libraries(struct pipeline *p, const char *program);
+/*
+ * The process that will exec COMMAND: in scope, with probes on the libraries that `program` is likely to map.
+ * 0 or -errno.
+ */
+int pipeline_add_command(struct pipeline *p, pid_t pid, const char *program);
 /* Everything is in place: the window begins. */
 void pipeline_start(struct pipeline *p);
 /* Waits up to timeout_ms and works off what came. 0, or -errno: the capture cannot be written any more. */

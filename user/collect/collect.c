@@ -142,7 +142,6 @@ static int attach_process(struct collect *c, pid_t pid)
 
 int collect_add_process(struct collect *c, pid_t pid)
 {
-	uint32_t tgid = (uint32_t)pid, scope_id = 1;
 	int err;
 
 	if (kill(pid, 0) && errno == ESRCH)
@@ -150,11 +149,17 @@ int collect_add_process(struct collect *c, pid_t pid)
 	err = attach_process(c, pid);
 	if (err)
 		return err;
-	if (bpf_map_update_elem(loader_scope_fd(c->loader), &tgid, &scope_id, BPF_ANY))
-		return -errno;
-	if (c->events.on_process)
+	err = collect_add_command(c, pid);
+	if (!err && c->events.on_process)
 		c->events.on_process(pid, c->events.arg);
-	return 0;
+	return err;
+}
+
+int collect_add_command(struct collect *c, pid_t pid)
+{
+	uint32_t tgid = (uint32_t)pid, scope_id = 1;
+
+	return bpf_map_update_elem(loader_scope_fd(c->loader), &tgid, &scope_id, BPF_ANY) ? -errno : 0;
 }
 
 int collect_arm_library(struct collect *c, const char *path)

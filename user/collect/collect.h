@@ -40,6 +40,9 @@ void collect_free(struct collect *c); /* stops first if need be; accepts NULL */
 
 /* Puts a process in scope and probes on the libraries it has mapped. 0; -ESRCH; -errno. */
 int collect_add_process(struct collect *c, pid_t pid);
+/* Puts a process in scope that has yet to exec what is to be traced: nothing it has mapped now is of
+ * interest. */
+int collect_add_command(struct collect *c, pid_t pid);
 /* Puts probes on a library before any process maps it. 0 when armed, -ENOENT when it is no supported library.
  */
 int collect_arm_library(struct collect *c, const char *path);
