@@ -183,6 +183,52 @@ static void test_one_result_of_several_is_multi(void **state)
 	stream_close(&s);
 }
 
+static void test_large_texts_are_bounded(void **state)
+{
+	enum { PARTS = 250 };
+	const char *part[PARTS];
+	uint8_t classes[PARTS] = {0};
+	struct stream s;
+	const struct report *r;
+	uint64_t kept;
+	int i;
+
+	for (i = 0; i < PARTS; i++)
+		part[i] = i % 2 ? "SELECT a" : "SELECT b";
+	stream_open(&s, NULL);
+	kept = stream_text(&s, "SELECT c", SQL_KIND_READ, 0);
+	for (i = 0; i < 2000; i++)
+		parts_text(&s, part, classes, PARTS);
+	run_result(&s, s.text_id, PARTS - 1, 0, 1);
+	run_result(&s, kept, 0, 0, 1);	   /* one statement: small, and kept */
+	run_result(&s, kept + 1, 0, 0, 1); /* the oldest large one is gone */
+	r = stream_report(&s);
+	assert_int_equal(calls(r, "SELECT a"), 1);
+	assert_int_equal(calls(r, "SELECT c"), 1);
+	assert_int_equal(calls(r, LOST), 1);
+	stream_close(&s);
+}
+
+static void test_a_part_that_was_lost(void **state)
+{
+	struct stream s;
+	const struct report *r;
+	struct record rec = {.text = {.text_id = 50,
+				      .part = 1,
+				      .parts = 2,
+				      .fingerprint = 1,
+				      .normalized = STR("SELECT b")}};
+
+	stream_open(&s, NULL);
+	stream_feed(&s, &rec, stream_hdr(&s, REC_TEXT));
+	run_result(&s, 50, 0, APM_STMT_MORE, 1);
+	run_result(&s, 50, 1, 0, 1);
+	r = stream_report(&s);
+	assert_int_equal(calls(r, LOST), 1);
+	assert_int_equal(calls(r, "SELECT b"), 1);
+	stream_close(&s);
+}
+
 static void test_empty_parts_are_no_statements(void **state)
 {
 	static const char *const part[] = {"", "SELECT a", ""};
@@ -380,6 +426,8 @@ int main(void)
 		cmocka_unit_test(test_results_belong_to_parts),
 		cmocka_unit_test(test_what_follows_an_error_did_not_run),
 		cmocka_unit_test(test_one_result_of_several_is_multi),
+		cmocka_unit_test(test_large_texts_are_bounded),
+		cmocka_unit_test(test_a_part_that_was_lost),
 		cmocka_unit_test(test_empty_parts_are_no_statements),
 		cmocka_unit_test(test_prepare_that_failed),
 		cmocka_unit_test(test_cursor_that_ends_soon),

@@ -12,6 +12,8 @@
 #define OPEN_MAX    4096
 #define PROCESS_MAX 16384
 #define PARTS_MAX   1024
+#define PARTS_TOTAL 262144 /* in all texts of several statements */
+#define JOINED_MAX  64
 
 #define LABEL_UNATTACHED "unknown (prepared before attach)"
 #define LABEL_LOST	 "unknown (text lost)"
@@ -34,9 +36,6 @@ struct text {
 	uint64_t name; /* with APM_TEXT_NAME: hash of the name */
 	struct part first;
 	struct part *part; /* of several: all of them; else NULL */
-	uint64_t multi;	   /* fingerprint of all parts as one, 0 = not made yet */
-	char *joined;	   /* of several: the normalised parts so far */
-	size_t joined_len;
 };
 
 /* A failed statement whose end has not come yet. */
@@ -53,6 +52,8 @@ struct held {
 struct session {
 	struct session_sink sink;
 	struct table *texts;  /* (tgid, text_id) -> struct text */
+	struct table *joined; /* the same -> struct strbuf: normalised text of several statements */
+	size_t parts;	      /* in texts of several statements */
 	struct table *names;  /* (tgid and program, connection and name) -> text_id */
 	struct table *errors; /* stmt_seq -> struct failure */
 	struct table *open;   /* stmt_seq -> struct held */
@@ -78,9 +79,16 @@ static void held_release(struct table_key key, void *value, void *arg)
 static void text_release(struct table_key key, void *value, void *arg)
 {
 	struct text *t = value;
+	struct session *s = arg;
 
+	if (t->part)
+		s->parts -= t->parts;
 	free(t->part);
-	free(t->joined);
+}
+
+static void joined_release(struct table_key key, void *value, void *arg)
+{
+	strbuf_free(value);
 }
 
 struct session *session_new(const struct session_sink *sink)
@@ -90,12 +98,13 @@ struct session *session_new(const struct session_sink *sink)
 	if (!s)
 		return NULL;
 	s->sink = *sink;
-	s->texts = table_new(TEXTS_MAX, sizeof(struct text), text_release, NULL);
+	s->texts = table_new(TEXTS_MAX, sizeof(struct text), text_release, s);
+	s->joined = table_new(JOINED_MAX, sizeof(struct strbuf), joined_release, NULL);
 	s->names = table_new(NAMES_MAX, sizeof(uint64_t), NULL, NULL);
 	s->errors = table_new(ERRORS_MAX, sizeof(struct failure), NULL, NULL);
 	s->open = table_new(OPEN_MAX, sizeof(struct held), held_release, s);
 	s->programs = table_new(PROCESS_MAX, sizeof(uint32_t), NULL, NULL);
-	if (!s->texts || !s->names || !s->errors || !s->open || !s->programs) {
+	if (!s->texts || !s->joined || !s->names || !s->errors || !s->open || !s->programs) {
 		session_free(s);
 		errno = ENOMEM;
 		return NULL;
@@ -105,42 +114,59 @@ struct session *session_new(const struct session_sink *sink)
 
 void session_free(struct session *s)
 {
-	struct table **t;
-
 	if (!s)
 		return;
 	s->freeing = 1;
-	for (t = (struct table *[]){s->texts, s->names, s->errors, s->open, s->programs, NULL}; *t; t++)
-		table_free(*t);
+	table_free(s->texts);
+	table_free(s->joined);
+	table_free(s->names);
+	table_free(s->errors);
+	table_free(s->open);
+	table_free(s->programs);
 	free(s);
 }
 
 /* ---- texts and names ---- */
 
-static int append_joined(struct text *t, struct str normalized)
+/* Texts of several statements are large: the oldest texts go until half of the room is free. */
+static int forget_text(struct table_key key, void *value, void *arg)
 {
-	size_t need = t->joined_len + normalized.len + 2;
-	char *joined;
+	const struct session *s = arg;
 
-	if (need > APM_TEXT_LARGE)
-		return 0;
-	joined = realloc(t->joined, need);
+	return ((struct text *)value)->part && s->parts > PARTS_TOTAL / 2;
+}
+
+static int make_parts(struct session *s, struct text *t)
+{
+	if (s->parts > PARTS_TOTAL)
+		table_visit(s->texts, forget_text, s);
+	t->part = calloc(t->parts, sizeof(*t->part));
+	if (!t->part)
+		return -ENOMEM;
+	s->parts += t->parts;
+	return 0;
+}
+
+/* The words of several statements, should they have to be told as one: kept for the latest texts only. */
+static int join(struct session *s, struct table_key key, struct str normalized)
+{
+	struct strbuf *joined = table_put(s->joined, key, NULL);
+
 	if (!joined)
 		return -ENOMEM;
-	t->joined = joined;
-	if (t->joined_len) {
-		memcpy(joined + t->joined_len, "; ", 2);
-		t->joined_len += 2;
-	}
-	memcpy(joined + t->joined_len, normalized.ptr, normalized.len);
-	t->joined_len += normalized.len;
-	return 0;
+	if (joined->len + normalized.len > APM_TEXT_LARGE)
+		return 0;
+	if (joined->len)
+		strbuf_adds(joined, "; ");
+	strbuf_add(joined, normalized.ptr, normalized.len);
+	return joined->failed ? -ENOMEM : 0;
 }
 
 static int feed_text(struct session *s, const struct record *rec)
 {
 	const struct rec_text *in = &rec->text;
-	struct text *t = table_put(s->texts, (struct table_key){rec->hdr->tgid, in->text_id}, NULL);
+	struct table_key key = {rec->hdr->tgid, in->text_id};
+	struct text *t = table_put(s->texts, key, NULL);
 	struct part *p;
 	int again;
 
@@ -148,16 +174,14 @@ static int feed_text(struct session *s, const struct record *rec)
 		return -ENOMEM;
 	t->flags = in->flags;
 	t->system = in->system;
-	t->name = hash_mix(hash_bytes(HASH_SEED, in->normalized.ptr, in->normalized.len), in->fingerprint);
+	if (in->flags & APM_TEXT_NAME)
+		t->name = hash_bytes(HASH_SEED, in->normalized.ptr, in->normalized.len);
 	if (!t->parts)
 		t->parts = in->parts ? in->parts : 1;
 	if (t->parts > PARTS_MAX || in->part >= t->parts)
 		return 0;
-	if (t->parts > 1 && !t->part) {
-		t->part = calloc(t->parts, sizeof(*t->part));
-		if (!t->part)
-			return -ENOMEM;
-	}
+	if (t->parts > 1 && !t->part && make_parts(s, t))
+		return -ENOMEM;
 	p = t->part ? &t->part[in->part] : &t->first;
 	again = p->present;
 	*p = (struct part){.fingerprint = in->fingerprint,
@@ -168,7 +192,7 @@ static int feed_text(struct session *s, const struct record *rec)
 			   .placeholders = in->literal_count == 0 && in->normalized.len &&
 					   memchr(in->normalized.ptr, '?', in->normalized.len),
 			   .present = 1};
-	return t->part && !again && in->stmt_class != SQL_CLASS_EMPTY ? append_joined(t, in->normalized) : 0;
+	return t->part && !again && in->stmt_class != SQL_CLASS_EMPTY ? join(s, key, in->normalized) : 0;
 }
 
 static uint32_t program_of(const struct session *s, uint32_t tgid)
@@ -229,9 +253,10 @@ static int label(struct session *s, struct statement *stmt, int before_attach)
 }
 
 /* Several statements whose results cannot be told apart. */
-static int as_multi(struct session *s, struct text *t, struct statement *stmt)
+static int as_multi(struct session *s, const struct text *t, uint64_t text_id, struct statement *stmt)
 {
-	struct rec_text text = {.normalized = {t->joined, t->joined_len},
+	const struct strbuf *joined = table_peek(s->joined, (struct table_key){stmt->tgid, text_id});
+	struct rec_text text = {.normalized = STR("several statements"),
 				.summary = STR("multi"),
 				.operation = STR("multi"),
 				.system = t->system};
@@ -243,13 +268,12 @@ static int as_multi(struct session *s, struct text *t, struct statement *stmt)
 		literals = hash_mix(literals, t->part[i].literal_hash);
 		known &= !t->part[i].placeholders;
 	}
+	if (joined)
+		text.normalized = (struct str){joined->ptr, joined->len};
 	stmt->fingerprint = text.fingerprint = id;
 	stmt->param_hash = hash_mix(stmt->param_hash, literals);
 	stmt->kind = SQL_KIND_OTHER;
 	stmt->params = known ? SPAN_PARAMS_KNOWN : SPAN_PARAMS_UNKNOWN;
-	if (t->multi)
-		return 0;
-	t->multi = id;
 	return s->sink.on_text(&text, s->sink.arg);
 }
 
@@ -300,11 +324,15 @@ static int identify(struct session *s, const struct apm_ev_stmt *ev, struct stat
 	if (t->part && (!p || (left && !ev->result_index &&
 			       !(ev->hdr.flags & (APM_STMT_MORE | APM_STMT_ERROR | APM_STMT_OPEN |
 						  APM_STMT_IN_FLIGHT | APM_STMT_NO_RETURN))))) {
-		err = as_multi(s, t, stmt);
+		err = as_multi(s, t, ev->text_id, stmt);
 		return err ? err : 1;
 	}
 	if (p->stmt_class == SQL_CLASS_EMPTY)
 		return 0;
+	if (!p->present) {
+		err = label(s, stmt, 0);
+		return err ? err : 1;
+	}
 	stmt->fingerprint = p->fingerprint;
 	stmt->stmt_class = p->stmt_class;
 	stmt->kind = p->kind;

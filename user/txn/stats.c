@@ -150,7 +150,7 @@ static const char *copy(char **at, struct str s, size_t max)
 	return begin;
 }
 
-static int add_example(struct stats_query *q, struct str raw)
+static int add_example(struct stats *st, struct stats_query *q, struct str raw)
 {
 	size_t i;
 
@@ -163,7 +163,11 @@ static int add_example(struct stats_query *q, struct str raw)
 	if (i == STATS_EXAMPLES)
 		return 0;
 	q->example[i] = strndup(raw.ptr, raw.len);
-	return q->example[i] ? 0 : -ENOMEM;
+	if (!q->example[i])
+		return -ENOMEM;
+	q->text_size += raw.len;
+	st->text_bytes += raw.len;
+	return 0;
 }
 
 static int fill_query(struct stats *st, struct stats_query *q, const struct rec_text *text)
@@ -210,7 +214,7 @@ int stats_describe(struct stats *st, const struct rec_text *text)
 			return -ENOMEM;
 		}
 	}
-	return add_example(q, text->raw);
+	return add_example(st, q, text->raw);
 }
 
 const struct stats_query *stats_find(const struct stats *st, uint64_t fingerprint)
