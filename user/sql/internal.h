@@ -202,6 +202,23 @@ static inline char sql_lexer_peek(const struct sql_lexer *lx)
  */
 struct sql_literals;
 void sql_lexer_skip_elements(struct sql_lexer *lx, struct sql_literals *lit);
+static inline const char *sql_scan_word(const struct sql_lexer *lx, const char *p)
+{
+	const char *end = lx->end;
+	uint8_t bytes = lx->rules->word_bytes;
+
+	while (p < end && sql_byte_is(*p, bytes))
+		p++;
+	return p;
+}
+
+/* lexer_literal.c: these read a token that starts at lx->p (the string: whose quote is at `quote`). */
+void sql_lex_string(struct sql_lexer *lx, struct sql_token *t, const char *quote, int backslash);
+void sql_lex_quoted(struct sql_lexer *lx, struct sql_token *t, char close);
+/* $1, $name, $tag$…$tag$; 0 when the $ is none of them. */
+int sql_lex_dollar(struct sql_lexer *lx, struct sql_token *t);
+/* E'…', X'…', N'…', U&'…', _latin1'…'; 0 when it is a word. */
+int sql_lex_prefixed(struct sql_lexer *lx, struct sql_token *t);
 /* After the `;`: end of the text when only white space and comments follow (and their tags are taken), else p. */
 const char *sql_lexer_trailer(struct sql_lexer *lx);
 
@@ -241,7 +258,45 @@ enum reader_count { /* is the select list one COUNT(…)? */
 	COUNT_CLOSED,
 };
 
-struct reader_verb;
+enum reader_expect {
+	EXPECT_NOTHING,
+	EXPECT_TABLE,  /* a table's name */
+	EXPECT_ALIAS,  /* a name was read: an alias may follow */
+	EXPECT_WORD,   /* any one word, not looked at (behind AS) */
+	EXPECT_CTE,    /* the name of a CTE */
+	EXPECT_OBJECT, /* DDL: modifiers and the kind of object */
+	EXPECT_TARGET, /* a name that is no table */
+};
+
+enum reader_use {
+	USE_NONE,
+	USE_TABLE,
+	USE_FROM,   /* followed by ( it is a function */
+	USE_DELETE, /* followed by FROM it is an alias */
+	USE_TARGET, /* in the summary only */
+	USE_NOWHERE,
+};
+
+/* What a verb does first. */
+enum verb_mode {
+	MODE_NOTHING,
+	MODE_QUERY,
+	MODE_TABLE,  /* a table's name follows */
+	MODE_LIST,   /* several may */
+	MODE_OBJECT, /* the kind of object follows */
+	MODE_TARGET, /* a name follows that is no table */
+	MODE_PREFIX, /* another statement follows */
+	MODE_WITH,
+};
+
+struct reader_verb {
+	const char *word;
+	uint8_t mode;
+	uint8_t stmt_class;
+	uint8_t kind;
+	uint8_t inner; /* the word may also start a statement inside another */
+	uint8_t keyed; /* KEY may name a secret; with = it only sets something */
+};
 
 struct sql_reader {
 	const struct sql_rules *rules;
@@ -281,6 +336,36 @@ struct sql_reader {
 	uint64_t cte_hash[SQL_NAMES_MAX];
 	struct reader_frame frame[READER_DEPTH];
 };
+
+/* verb.c */
+const struct reader_verb *sql_verb_find(const struct sql_token *t);
+/* The token is this word (given in upper case). */
+int sql_token_is(const struct sql_token *t, const char *word);
+
+static inline char sql_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+}
+
+/* name.c */
+void sql_summary_add(struct sql_reader *rd, const char *text, size_t len, int space);
+void sql_summary_add_word(struct sql_reader *rd, const struct sql_token *t);
+size_t sql_name_write(struct sql_reader *rd);
+void sql_name_begin(struct sql_reader *rd, const struct sql_token *t, uint8_t use);
+int sql_name_continue(struct sql_reader *rd, const struct sql_token *t);
+void sql_name_end(struct sql_reader *rd, const struct sql_token *next);
+int sql_token_is_name(const struct sql_token *t);
+void sql_cte_add(struct sql_reader *rd, uint64_t hash);
+
+/* A statement that reads or changes rows. */
+static inline int sql_is_query(uint8_t stmt)
+{
+	return stmt == KW_SELECT || stmt == KW_UPDATE || stmt == KW_DELETE || stmt == KW_INSERT ||
+	       stmt == KW_MERGE || stmt == KW_REPLACE;
+}
+
+/* secret.c: 1 when the token is a password. */
+int sql_reader_secret(struct sql_reader *rd, const struct sql_token *t, char next);
 
 void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char *summary, char *names, size_t names_cap);
 /*

@@ -91,80 +91,6 @@ static const char *look_past(struct sql_lexer *lx, const char *p)
 	return p;
 }
 
-/*
- * Behind a closed string: the end of the literal when it goes on in another string (standard SQL: after a
- * newline; MySQL: after any white space).
- */
-static const char *scan_continued(const struct sql_lexer *lx, const char *p, int backslash)
-{
-	int closed = 1;
-
-	while (closed && lx->rules->concat != CONCAT_NONE) {
-		int newline = lx->rules->concat == CONCAT_SPACE;
-		const char *next = sql_scan_space(p, lx->end, &newline);
-
-		if (!newline || next == lx->end ||
-		    (*next != '\'' && !(*next == '"' && lx->rules->double_quote == ALWAYS)))
-			break;
-		p = sql_scan_string(next + 1, lx->end, *next, backslash, &closed);
-	}
-	return p;
-}
-
-/* UESCAPE 'c' behind a U& literal belongs to it. */
-static const char *scan_uescape(const struct sql_lexer *lx, const char *p)
-{
-	int ignored = 0, closed;
-	const char *word = sql_scan_space(p, lx->end, &ignored);
-	size_t left = (size_t)(lx->end - word);
-	const struct sql_word *kw = left >= 7 ? sql_word_find(word, 7, left) : NULL;
-	const char *quote;
-
-	if (!kw || kw->id != KW_UESCAPE)
-		return p;
-	quote = sql_scan_space(word + 7, lx->end, &ignored);
-	if (quote == lx->end || *quote != '\'')
-		return quote == lx->end ? quote : p;
-	return sql_scan_string(quote + 1, lx->end, '\'', 0, &closed);
-}
-
-static void lex_string(struct sql_lexer *lx, struct sql_token *t, const char *quote, int backslash)
-{
-	int closed;
-
-	if (backslash == MAYBE) {
-		const char *end = sql_scan_string(quote + 1, lx->end, *quote, 0, &closed);
-		const char *slash = memchr(quote + 1, '\\', (size_t)(end - quote) - 1);
-
-		/* Only \' reads differently. */
-		if (slash)
-			lx->backslash = (uint8_t)sql_guess_backslash(quote + 1, lx->end);
-		backslash = slash ? lx->backslash : 0;
-	}
-	t->kind = TOK_STRING;
-	lx->p = sql_scan_string(quote + 1, lx->end, *quote, backslash, &closed);
-	if (closed)
-		lx->p = scan_continued(lx, lx->p, backslash);
-}
-
-static void lex_quoted(struct sql_lexer *lx, struct sql_token *t, char close)
-{
-	int closed = 1;
-
-	t->kind = TOK_QUOTED;
-	if (close != ']') {
-		lx->p = sql_scan_string(lx->p + 1, lx->end, close, 0, &closed);
-	} else {
-		const char *p = memchr(lx->p, ']', (size_t)(lx->end - lx->p));
-
-		closed = p != NULL;
-		lx->p = p ? p + 1 : lx->end;
-	}
-	/* White space at the end of a name that was cut says nothing. */
-	while (!closed && sql_byte_is(lx->p[-1], BYTE_SPACE))
-		lx->p--;
-}
-
 /* At p is a dot that separates names. */
 static int at_dot(const char *p, const char *end)
 {
@@ -184,7 +110,7 @@ static void lex_double_quote(struct sql_lexer *lx, struct sql_token *t)
 	int closed;
 
 	if (lx->rules->double_quote == ALWAYS) {
-		lex_string(lx, t, lx->p, lx->backslash);
+		sql_lex_string(lx, t, lx->p, lx->backslash);
 		return;
 	}
 	if (lx->rules->double_quote == MAYBE && at_value(lx)) {
@@ -195,17 +121,7 @@ static void lex_double_quote(struct sql_lexer *lx, struct sql_token *t)
 			return;
 		}
 	}
-	lex_quoted(lx, t, '"');
-}
-
-static inline const char *scan_word(const struct sql_lexer *lx, const char *p)
-{
-	const char *end = lx->end;
-	uint8_t bytes = lx->rules->word_bytes;
-
-	while (p < end && sql_byte_is(*p, bytes))
-		p++;
-	return p;
+	sql_lex_quoted(lx, t, '"');
 }
 
 static void lex_number(struct sql_lexer *lx, struct sql_token *t)
@@ -213,49 +129,16 @@ static void lex_number(struct sql_lexer *lx, struct sql_token *t)
 	const char *start = lx->p, *p = sql_scan_number(start, lx->end), *word;
 
 	t->kind = TOK_NUMBER;
-	word = scan_word(lx, p);
+	word = sql_scan_word(lx, p);
 	if (word > p && !lx->rules->digit_words) {
 		/* What sticks to a number is an error, and best kept out of sight. */
 		p = word;
-	} else if (word > p && scan_word(lx, start) == word) {
+	} else if (word > p && sql_scan_word(lx, start) == word) {
 		/* 12e can be a name too, but more likely 12e5 was cut. */
 		t->kind = word - p == 1 && (*p | 0x20) == 'e' ? TOK_NUMBER : TOK_WORD;
 		p = word;
 	}
 	lx->p = p;
-}
-
-/* $1, $name, $tag$…$tag$. lx->p is at the dollar. */
-static int lex_dollar(struct sql_lexer *lx, struct sql_token *t)
-{
-	const char *p = lx->p + 1, *tag_end, *close;
-	size_t tag_len;
-
-	if (!lx->rules->dollar_param)
-		return 0;
-	if (p < lx->end && sql_byte_is(*p, BYTE_DIGIT)) {
-		t->kind = TOK_PARAM;
-		lx->p = sql_scan_class(p, lx->end, BYTE_DIGIT);
-		return 1;
-	}
-	tag_end = sql_scan_class(p, lx->end, BYTE_CONT);
-	if (lx->rules->dollar_quote && (tag_end == lx->end || *tag_end == '$')) {
-		t->kind = TOK_STRING;
-		lx->p = lx->end;
-		if (tag_end == lx->end)
-			return 1;
-		tag_len = (size_t)(tag_end + 1 - t->ptr);
-		close = memmem(tag_end + 1, (size_t)(lx->end - tag_end) - 1, t->ptr, tag_len);
-		if (close)
-			lx->p = close + tag_len;
-		return 1;
-	}
-	if (tag_end == p && !lx->rules->dollar_quote)
-		return 0;
-	/* A lone $ too: it may be where a dollar quote was cut. */
-	t->kind = TOK_PARAM;
-	lx->p = scan_word(lx, p);
-	return 1;
 }
 
 /* ?| ?& */
@@ -280,7 +163,7 @@ static int is_question_operator(struct sql_lexer *lx, const char *p)
 		return 0;
 	if (!sql_byte_is(*next, BYTE_START))
 		return strchr("'\"$(?", *next) && !at_jsonb_operator(next, lx->end);
-	kw = sql_word_find(next, (size_t)(scan_word(lx, next) - next), (size_t)(lx->end - next));
+	kw = sql_word_find(next, (size_t)(sql_scan_word(lx, next) - next), (size_t)(lx->end - next));
 	return !kw || !(kw->flags & WORD_RESERVED);
 }
 
@@ -307,10 +190,10 @@ static void lex_colon(struct sql_lexer *lx, struct sql_token *t)
 	} else if (p < lx->end && sql_byte_is(*p, BYTE_START | BYTE_DIGIT) &&
 		   (lx->rules->colon_param == ALWAYS || !lx->operand)) {
 		t->kind = TOK_PARAM;
-		lx->p = scan_word(lx, p);
+		lx->p = sql_scan_word(lx, p);
 	} else if (p < lx->end && *p == '"' && lx->rules->bracket == MAYBE && !lx->operand) {
 		lx->p = p;
-		lex_quoted(lx, t, '"');
+		sql_lex_quoted(lx, t, '"');
 		t->kind = TOK_PARAM;
 	} else {
 		t->kind = TOK_OP;
@@ -330,7 +213,7 @@ static int lex_at(struct sql_lexer *lx, struct sql_token *t)
 	if (p == lx->end || !sql_byte_is(*p, BYTE_START | BYTE_DIGIT))
 		return 0;
 	t->kind = lx->rules->at == AT_PARAMETER ? TOK_PARAM : TOK_VARIABLE;
-	lx->p = scan_word(lx, p);
+	lx->p = sql_scan_word(lx, p);
 	return 1;
 }
 
@@ -350,7 +233,7 @@ static void lex_bracket(struct sql_lexer *lx, struct sql_token *t)
 		}
 	}
 	if (lx->rules->bracket == ALWAYS) {
-		lex_quoted(lx, t, ']');
+		sql_lex_quoted(lx, t, ']');
 		return;
 	}
 	t->kind = TOK_LBRACKET;
@@ -367,74 +250,12 @@ static void lex_operator(struct sql_lexer *lx, struct sql_token *t)
 		lx->p = sql_scan_operator(lx->p, lx->end, lx->rules);
 }
 
-/* q'[…]' */
-static void lex_q_string(struct sql_lexer *lx, struct sql_token *t)
-{
-	static const char pairs[] = "[](){}<>";
-	const char *p = lx->p + 2, *pair;
-	char close[2] = {0, '\''};
-
-	t->kind = TOK_STRING;
-	lx->p = lx->end;
-	if (p == lx->end)
-		return;
-	pair = *p ? strchr(pairs, *p) : NULL;
-	close[0] = pair && !((pair - pairs) & 1) ? pair[1] : *p;
-	p = memmem(p + 1, (size_t)(lx->end - p) - 1, close, 2);
-	if (p)
-		lx->p = p + 2;
-}
-
-/* A literal with a prefix (E'…', X'…', N'…', U&'…', _latin1'…') at lx->p. */
-static int lex_prefixed(struct sql_lexer *lx, struct sql_token *t)
-{
-	const char *p = lx->p + 1;
-	char c = *lx->p | 0x20;
-	uint8_t prefixes = lx->rules->prefixes;
-
-	if (lx->end - lx->p < 2)
-		return 0;
-	if (*lx->p == '_') {
-		int ignored = 0;
-
-		p = sql_scan_space(scan_word(lx, p), lx->end, &ignored);
-		if (!(prefixes & PREFIX_INTRODUCER) || p == lx->end || (*p != '\'' && *p != '"'))
-			return 0;
-		lex_string(lx, t, p, lx->backslash);
-		return 1;
-	}
-	if (c == 'u' && (prefixes & PREFIX_U) && *p == '&' && lx->end - p > 1 &&
-	    (p[1] == '\'' || p[1] == '"')) {
-		if (p[1] == '\'') {
-			lex_string(lx, t, p + 1, 0);
-		} else {
-			lx->p = p + 1;
-			lex_quoted(lx, t, '"');
-		}
-		lx->p = scan_uescape(lx, lx->p);
-		return 1;
-	}
-	if (*p != '\'')
-		return 0;
-	if (c == 'e' && (prefixes & PREFIX_E))
-		lex_string(lx, t, p, 1);
-	else if (c == 'n' && (prefixes & PREFIX_N))
-		lex_string(lx, t, p, lx->backslash);
-	else if ((c == 'x' || c == 'b') && (prefixes & PREFIX_XB))
-		lex_string(lx, t, p, 0);
-	else if (c == 'q' && (prefixes & PREFIX_Q))
-		lex_q_string(lx, t);
-	else
-		return 0;
-	return 1;
-}
-
 static void lex_word(struct sql_lexer *lx, struct sql_token *t)
 {
 	const struct sql_word *kw;
 
 	t->kind = TOK_WORD;
-	lx->p = scan_word(lx, lx->p + 1);
+	lx->p = sql_scan_word(lx, lx->p + 1);
 	if (lx->last == TOK_DOT)
 		return;
 	kw = sql_word_find(t->ptr, (size_t)(lx->p - t->ptr), (size_t)(lx->text_end - t->ptr));
@@ -509,7 +330,7 @@ static void lex_mark(struct sql_lexer *lx, struct sql_token *t)
 		lex_bracket(lx, t);
 		return;
 	case '\'':
-		lex_string(lx, t, p, lx->backslash);
+		sql_lex_string(lx, t, p, lx->backslash);
 		return;
 	case '"':
 		lex_double_quote(lx, t);
@@ -518,7 +339,7 @@ static void lex_mark(struct sql_lexer *lx, struct sql_token *t)
 		lex_colon(lx, t);
 		return;
 	case '$':
-		if (lex_dollar(lx, t))
+		if (sql_lex_dollar(lx, t))
 			return;
 		if (sql_byte_is('$', lx->rules->word_bytes))
 			lex_word(lx, t);
@@ -528,7 +349,7 @@ static void lex_mark(struct sql_lexer *lx, struct sql_token *t)
 	case '`':
 		if (!lx->rules->backtick)
 			break;
-		lex_quoted(lx, t, '`');
+		sql_lex_quoted(lx, t, '`');
 		return;
 	case '?':
 		if (lex_question(lx, t))
@@ -601,7 +422,7 @@ void sql_lexer_next(struct sql_lexer *lx, struct sql_token *t)
 	}
 	bits = sql_byte_class[(uint8_t)*lx->p];
 	if (bits & BYTE_START) {
-		if (!(bits & BYTE_PREFIX) || !lex_prefixed(lx, t))
+		if (!(bits & BYTE_PREFIX) || !sql_lex_prefixed(lx, t))
 			lex_word(lx, t);
 	} else if (!(bits & BYTE_DIGIT)) {
 		lex_mark(lx, t);

@@ -8,158 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-enum reader_expect {
-	EXPECT_NOTHING,
-	EXPECT_TABLE,  /* a table's name */
-	EXPECT_ALIAS,  /* a name was read: an alias may follow */
-	EXPECT_WORD,   /* any one word, not looked at (behind AS) */
-	EXPECT_CTE,    /* the name of a CTE */
-	EXPECT_OBJECT, /* DDL: modifiers and the kind of object */
-	EXPECT_TARGET, /* a name that is no table */
-};
-
-enum reader_use {
-	USE_NONE,
-	USE_TABLE,
-	USE_FROM,   /* followed by ( it is a function */
-	USE_DELETE, /* followed by FROM it is an alias */
-	USE_TARGET, /* in the summary only */
-	USE_NOWHERE,
-};
-
-/* What a verb does first. */
-enum verb_mode {
-	MODE_NOTHING,
-	MODE_QUERY,
-	MODE_TABLE,  /* a table's name follows */
-	MODE_LIST,   /* several may */
-	MODE_OBJECT, /* the kind of object follows */
-	MODE_TARGET, /* a name follows that is no table */
-	MODE_PREFIX, /* another statement follows */
-	MODE_WITH,
-};
-
-struct reader_verb {
-	const char *word;
-	uint8_t mode;
-	uint8_t stmt_class;
-	uint8_t kind;
-	uint8_t inner; /* the word may also start a statement inside another */
-	uint8_t keyed; /* KEY may name a secret; with = it only sets something */
-};
-
-#define Q SQL_CLASS_QUERY
-#define C SQL_CLASS_CONTROL
-
-static const struct reader_verb verbs[] = {
-	{"SELECT", MODE_QUERY, Q, SQL_KIND_READ, 1, 0},
-	{"INSERT", MODE_TABLE, Q, SQL_KIND_INSERT, 1, 0},
-	{"UPDATE", MODE_LIST, Q, SQL_KIND_UPDATE, 1, 0},
-	{"DELETE", MODE_TABLE, Q, SQL_KIND_DELETE, 1, 0},
-	{"REPLACE", MODE_TABLE, Q, SQL_KIND_INSERT, 1, 0},
-	{"MERGE", MODE_TABLE, Q, SQL_KIND_OTHER, 1, 0},
-	{"VALUES", MODE_NOTHING, Q, SQL_KIND_READ, 0, 0},
-	{"TABLE", MODE_TABLE, Q, SQL_KIND_READ, 0, 0},
-	{"FROM", MODE_QUERY, Q, SQL_KIND_READ, 0, 0},
-	{"BEGIN", MODE_NOTHING, C, SQL_KIND_BEGIN, 0, 0},
-	{"COMMIT", MODE_NOTHING, C, SQL_KIND_COMMIT, 0, 0},
-	{"ROLLBACK", MODE_NOTHING, C, SQL_KIND_ROLLBACK, 0, 0},
-	{"SET", MODE_NOTHING, C, SQL_KIND_OTHER, 0, 0},
-	{"START", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"SAVEPOINT", MODE_NOTHING, C, SQL_KIND_SAVEPOINT, 0, 0},
-	{"RELEASE", MODE_NOTHING, C, SQL_KIND_SAVEPOINT, 0, 0},
-	{"END", MODE_NOTHING, C, SQL_KIND_COMMIT, 0, 0},
-	{"ABORT", MODE_NOTHING, C, SQL_KIND_ROLLBACK, 0, 0},
-	{"RESET", MODE_NOTHING, C, SQL_KIND_OTHER, 0, 0},
-	{"DISCARD", MODE_NOTHING, C, SQL_KIND_OTHER, 0, 0},
-	{"DEALLOCATE", MODE_NOTHING, C, SQL_KIND_PREPARE, 0, 0},
-	{"PREPARE", MODE_PREFIX, C, SQL_KIND_PREPARE, 0, 0},
-	{"DESCRIBE", MODE_TABLE, C, SQL_KIND_PREPARE, 0, 0},
-	{"DESC", MODE_TABLE, C, SQL_KIND_PREPARE, 0, 0},
-	{"USE", MODE_TARGET, C, SQL_KIND_OTHER, 0, 0},
-	{"XA", MODE_NOTHING, C, SQL_KIND_OTHER, 0, 0},
-	{"LISTEN", MODE_TARGET, Q, SQL_KIND_OTHER, 0, 0},
-	{"UNLISTEN", MODE_TARGET, Q, SQL_KIND_OTHER, 0, 0},
-	{"NOTIFY", MODE_TARGET, Q, SQL_KIND_OTHER, 0, 0},
-	{"SHOW", MODE_NOTHING, Q, SQL_KIND_READ, 0, 0},
-	{"HELP", MODE_NOTHING, Q, SQL_KIND_READ, 0, 0},
-	{"PRAGMA", MODE_TARGET, Q, SQL_KIND_OTHER, 0, 1},
-	{"EXPLAIN", MODE_PREFIX, Q, SQL_KIND_OTHER, 0, 0},
-	{"CREATE", MODE_OBJECT, Q, SQL_KIND_DDL, 0, 0},
-	{"ALTER", MODE_OBJECT, Q, SQL_KIND_DDL, 0, 0},
-	{"DROP", MODE_OBJECT, Q, SQL_KIND_DDL, 0, 0},
-	{"TRUNCATE", MODE_LIST, Q, SQL_KIND_DDL, 0, 0},
-	{"RENAME", MODE_OBJECT, Q, SQL_KIND_DDL, 0, 0},
-	{"COMMENT", MODE_OBJECT, Q, SQL_KIND_DDL, 0, 0},
-	{"REFRESH", MODE_OBJECT, Q, SQL_KIND_DDL, 0, 0},
-	{"SECURITY", MODE_NOTHING, Q, SQL_KIND_DDL, 0, 0},
-	{"IMPORT", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"EXPORT", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"REINDEX", MODE_OBJECT, Q, SQL_KIND_DDL, 0, 0},
-	{"CLUSTER", MODE_TABLE, Q, SQL_KIND_DDL, 0, 0},
-	{"GRANT", MODE_NOTHING, Q, SQL_KIND_DDL, 0, 0},
-	{"REVOKE", MODE_NOTHING, Q, SQL_KIND_DDL, 0, 0},
-	{"REASSIGN", MODE_NOTHING, Q, SQL_KIND_DDL, 0, 0},
-	{"ANALYZE", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"ANALYSE", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"VACUUM", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"OPTIMIZE", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"REPAIR", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"CHECK", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"CHECKSUM", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"LOCK", MODE_LIST, Q, SQL_KIND_OTHER, 0, 0},
-	{"UNLOCK", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"HANDLER", MODE_TABLE, Q, SQL_KIND_OTHER, 0, 0},
-	{"COPY", MODE_TABLE, Q, SQL_KIND_INSERT_MANY, 0, 0},
-	{"LOAD", MODE_NOTHING, Q, SQL_KIND_INSERT_MANY, 0, 0},
-	{"CALL", MODE_TARGET, Q, SQL_KIND_OTHER, 0, 0},
-	{"EXECUTE", MODE_TARGET, Q, SQL_KIND_OTHER, 0, 0},
-	{"EXEC", MODE_TARGET, Q, SQL_KIND_OTHER, 0, 0},
-	{"DO", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"DECLARE", MODE_PREFIX, Q, SQL_KIND_OTHER, 0, 0},
-	{"FETCH", MODE_NOTHING, Q, SQL_KIND_READ, 0, 0},
-	{"MOVE", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"CLOSE", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"OPEN", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"ATTACH", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 1},
-	{"DETACH", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"CHECKPOINT", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"KILL", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"FLUSH", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"PURGE", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"STOP", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"CHANGE", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"INSTALL", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"BACKUP", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"RESTORE", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"CONNECT", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"SIGNAL", MODE_NOTHING, Q, SQL_KIND_OTHER, 0, 0},
-	{"WITH", MODE_WITH, Q, SQL_KIND_OTHER, 1, 0},
-};
-
-static char upper_of(char c)
-{
-	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-}
-
-static int word_is(const struct sql_token *t, const char *word)
-{
-	size_t i;
-
-	for (i = 0; i < t->len && word[i]; i++)
-		if (upper_of(t->ptr[i]) != word[i])
-			return 0;
-	return i == t->len && !word[i];
-}
-
-static const struct reader_verb *verb_of(const struct sql_token *t)
-{
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (upper_of(*t->ptr) == *verbs[i].word && word_is(t, verbs[i].word))
-			return &verbs[i];
-	return NULL;
-}
-
 void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char *summary, char *names,
 		     size_t names_cap)
 {
@@ -179,163 +27,6 @@ void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char 
 static struct reader_frame *frame_of(struct sql_reader *rd)
 {
 	return &rd->frame[rd->depth < READER_DEPTH ? rd->depth : READER_DEPTH - 1];
-}
-
-/* Appends one word to the summary, or closes it: cut between words only. */
-static void add_summary(struct sql_reader *rd, const char *text, size_t len, int space)
-{
-	if (rd->summary_full || rd->summary_len + len + 1 > SQL_SUMMARY_MAX) {
-		rd->summary_full = 1;
-		return;
-	}
-	if (rd->summary_len && space)
-		rd->summary[rd->summary_len++] = ' ';
-	memcpy(rd->summary + rd->summary_len, text, len);
-	rd->summary_len += len;
-}
-
-static void add_summary_word(struct sql_reader *rd, const struct sql_token *t)
-{
-	size_t before = rd->summary_len;
-
-	add_summary(rd, t->ptr, t->len, 1);
-	for (size_t i = before; i < rd->summary_len; i++)
-		rd->summary[i] = upper_of(rd->summary[i]);
-}
-
-/* The part without its quotes, folded; returns its length. out has room for part.len bytes. */
-static size_t unquote(const struct sql_reader *rd, struct str part, int quoted, char *out)
-{
-	size_t len = 0;
-	char close;
-
-	if (!quoted) {
-		for (; len < part.len; len++) {
-			char c = part.ptr[len];
-
-			out[len] = rd->rules->fold && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-		}
-		return len;
-	}
-	if ((*part.ptr | 0x20) == 'u' && part.len > 2) {
-		part.ptr += 2;
-		part.len -= 2;
-	}
-	close = *part.ptr == '[' ? ']' : *part.ptr;
-	for (size_t i = 1; i < part.len; i++) {
-		if (part.ptr[i] == close && (i + 1 == part.len || part.ptr[++i] != close))
-			break;
-		out[len++] = part.ptr[i] == '\n' ? ' ' : part.ptr[i];
-	}
-	return len;
-}
-
-static int known(const uint64_t *hashes, uint32_t count, uint64_t hash)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (hashes[i] == hash)
-			return 1;
-	return 0;
-}
-
-/* Writes the pending name, unquoted and with dots, behind the names so far. Its length, 0 when there is no
- * room. */
-static size_t write_name(struct sql_reader *rd)
-{
-	char *out = rd->names + rd->names_len + 1;
-	size_t len = 0, need = 1;
-
-	for (int i = 0; i < rd->parts; i++)
-		need += rd->part[i].len + 1;
-	if (rd->names_len + need > rd->names_cap)
-		return 0;
-	for (int i = 0; i < rd->parts; i++) {
-		if (i)
-			out[len++] = '.';
-		len += unquote(rd, rd->part[i], rd->part_quoted[i], out + len);
-	}
-	return len;
-}
-
-static void add_name_summary(struct sql_reader *rd)
-{
-	size_t len = rd->summary_len;
-
-	for (int i = 0; i < rd->parts; i++) {
-		if (i)
-			add_summary(rd, ".", 1, 0);
-		add_summary(rd, rd->part[i].ptr, rd->part[i].len, !i);
-	}
-	if (rd->summary_full)
-		rd->summary_len = len;
-}
-
-/* The pending name is complete; `next` is the token behind it. */
-static void end_name(struct sql_reader *rd, const struct sql_token *next)
-{
-	uint8_t use = rd->name_use;
-	size_t len;
-	uint64_t hash;
-
-	rd->name_use = USE_NONE;
-	/* GRANT … ON db.* */
-	if (use == USE_NOWHERE || (rd->part_open && next->kind == TOK_OP))
-		return;
-	if (use == USE_FROM && (next->kind == TOK_LPAREN || next->id == KW_FROM))
-		return;
-	if (use == USE_DELETE && (next->id == KW_FROM || next->kind == TOK_COMMA))
-		return;
-	if (use == USE_TARGET) {
-		add_name_summary(rd);
-		return;
-	}
-	len = write_name(rd);
-	if (!len)
-		return;
-	hash = sql_fingerprint_of(rd->names + rd->names_len + 1, len);
-	if (rd->parts == 1 && known(rd->cte_hash, rd->cte_count, hash))
-		return;
-	add_name_summary(rd);
-	if (rd->name_count == SQL_NAMES_MAX || known(rd->name_hash, rd->name_count, hash))
-		return;
-	rd->name_hash[rd->name_count++] = hash;
-	if (rd->names_len)
-		rd->names[rd->names_len++] = '\n';
-	else
-		memmove(rd->names, rd->names + 1, len);
-	rd->names_len += len;
-}
-
-static void begin_name(struct sql_reader *rd, const struct sql_token *t, uint8_t use)
-{
-	rd->name_use = use;
-	rd->parts = 1;
-	rd->part_open = 0;
-	rd->part[0] = (struct str){t->ptr, t->len};
-	rd->part_quoted[0] = t->kind != TOK_WORD;
-}
-
-/* "…" where strings are written so: in a table's place it can only be a name (ANSI_QUOTES). */
-static int is_name(const struct sql_token *t)
-{
-	return t->kind == TOK_WORD || t->kind == TOK_QUOTED || (t->kind == TOK_STRING && *t->ptr == '"');
-}
-
-/* A dot or a further part of the pending name: 1 when taken. */
-static int continue_name(struct sql_reader *rd, const struct sql_token *t)
-{
-	if (t->kind == TOK_DOT && !rd->part_open) {
-		rd->part_open = 1;
-		return 1;
-	}
-	if (!rd->part_open || !is_name(t))
-		return 0;
-	rd->part_open = 0;
-	if (rd->parts < 4) {
-		rd->part[rd->parts] = (struct str){t->ptr, t->len};
-		rd->part_quoted[rd->parts++] = t->kind != TOK_WORD;
-	}
-	return 1;
 }
 
 static void expect_table(struct reader_frame *f, enum reader_use use, int list)
@@ -367,12 +58,6 @@ static void push_frame(struct sql_reader *rd)
 	}
 }
 
-static void add_cte(struct sql_reader *rd, uint64_t hash)
-{
-	if (rd->cte_count < SQL_NAMES_MAX)
-		rd->cte_hash[rd->cte_count++] = hash;
-}
-
 static void pop_frame(struct sql_reader *rd)
 {
 	int body = rd->depth < READER_DEPTH && frame_of(rd)->body;
@@ -385,7 +70,7 @@ static void pop_frame(struct sql_reader *rd)
 	if (body) {
 		/* From here on the name hides a table; before, only in its own body when RECURSIVE. */
 		if (!rd->recursive)
-			add_cte(rd, f->cte_hash);
+			sql_cte_add(rd, f->cte_hash);
 		f->cte_pending = 0;
 		f->start = 1;
 	}
@@ -408,9 +93,9 @@ static void start_verb(struct sql_reader *rd, const struct sql_token *t, const s
 	}
 	f->with = 0;
 	if (t->id == KW_FROM)
-		add_summary(rd, "SELECT", 6, 1);
+		sql_summary_add(rd, "SELECT", 6, 1);
 	else
-		add_summary_word(rd, t);
+		sql_summary_add_word(rd, t);
 	if (!rd->verb && (rd->with_depth < 0 || (int)rd->depth == rd->with_depth)) {
 		rd->verb = verb;
 		rd->verb_depth = rd->depth;
@@ -444,12 +129,6 @@ static void start_verb(struct sql_reader *rd, const struct sql_token *t, const s
 		f->stmt = KW_SELECT;
 		expect_table(f, USE_FROM, 1);
 	}
-}
-
-static int is_query(uint8_t stmt)
-{
-	return stmt == KW_SELECT || stmt == KW_UPDATE || stmt == KW_DELETE || stmt == KW_INSERT ||
-	       stmt == KW_MERGE || stmt == KW_REPLACE;
 }
 
 /* A word where a table is expected. Returns READ_TABLE when it is (part of) a name. */
@@ -498,17 +177,17 @@ static int read_table(struct sql_reader *rd, struct reader_frame *f, const struc
 	case KW_INDEX:
 		if (f->stmt == KW_SELECT || !more)
 			break;
-		if (t->id == KW_TABLE || (t->id == KW_OBJECT && word_is(t, "TABLES")))
-			if (!is_query(f->stmt))
-				add_summary_word(rd, t);
+		if (t->id == KW_TABLE || (t->id == KW_OBJECT && sql_token_is(t, "TABLES")))
+			if (!sql_is_query(f->stmt))
+				sql_summary_add_word(rd, t);
 		return 0;
 	default:
 		if (rd->last_id == KW_OR && more)
 			return 0;
 		break;
 	}
-	begin_name(rd, t, f->use);
-	f->expect = is_query(f->stmt) ? EXPECT_ALIAS : EXPECT_NOTHING;
+	sql_name_begin(rd, t, f->use);
+	f->expect = sql_is_query(f->stmt) ? EXPECT_ALIAS : EXPECT_NOTHING;
 	return t->kind == TOK_STRING ? 0 : READ_TABLE;
 }
 
@@ -525,14 +204,14 @@ static int read_object(struct sql_reader *rd, struct reader_frame *f, const stru
 	case KW_TABLE:
 	case KW_VIEW:
 		rd->object = t->id;
-		add_summary_word(rd, t);
+		sql_summary_add_word(rd, t);
 		expect_table(f, USE_TABLE, rd->op == KW_DROP || rd->op == KW_OTHER);
 		return READ_VERB;
 	case KW_NONE:
 	case KW_OTHER:
 		/* GRANT … ON t */
 		if (rd->op == KW_GRANT && rd->last_id == KW_ON) {
-			begin_name(rd, t, USE_TABLE);
+			sql_name_begin(rd, t, USE_TABLE);
 			f->expect = EXPECT_NOTHING;
 			return READ_TABLE;
 		}
@@ -542,7 +221,7 @@ static int read_object(struct sql_reader *rd, struct reader_frame *f, const stru
 		rd->object = t->id;
 		rd->routine = rd->op == KW_CREATE && (t->id == KW_FUNCTION || t->id == KW_PROCEDURE ||
 						      t->id == KW_TRIGGER || t->id == KW_EVENT);
-		add_summary_word(rd, t);
+		sql_summary_add_word(rd, t);
 		f->expect = EXPECT_TARGET;
 		return READ_VERB;
 	}
@@ -582,7 +261,7 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 {
 	switch (t->id) {
 	case KW_FROM:
-		if (is_query(f->stmt) && rd->last_id != KW_DISTINCT)
+		if (sql_is_query(f->stmt) && rd->last_id != KW_DISTINCT)
 			expect_table(f, f->stmt == KW_DELETE ? USE_TABLE : USE_FROM, 1);
 		break;
 	case KW_JOIN:
@@ -603,7 +282,7 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 	case KW_AS:
 		if (f->expect == EXPECT_ALIAS)
 			f->expect = EXPECT_WORD;
-		else if (!is_query(f->stmt))
+		else if (!sql_is_query(f->stmt))
 			f->start = 1;
 		break;
 	case KW_ON:
@@ -616,7 +295,7 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 		}
 		break;
 	case KW_LIKE:
-		if (rd->op != KW_CREATE || rd->object != KW_TABLE || is_query(f->stmt))
+		if (rd->op != KW_CREATE || rd->object != KW_TABLE || sql_is_query(f->stmt))
 			break;
 		expect_table(f, USE_TABLE, 0);
 		break;
@@ -662,7 +341,7 @@ static void read_second(struct sql_reader *rd, struct reader_frame *f, const str
 	rd->second = 1;
 	if (rd->kind == SQL_KIND_BEGIN && t->id != KW_TRANSACTION && t->kind != TOK_SEMICOLON) {
 		for (const char *const *mode = modes; *mode; mode++)
-			if (t->kind == TOK_WORD && word_is(t, *mode))
+			if (t->kind == TOK_WORD && sql_token_is(t, *mode))
 				return;
 		rd->stmt_class = SQL_CLASS_QUERY;
 		rd->kind = SQL_KIND_OTHER;
@@ -702,46 +381,6 @@ static void read_count(struct sql_reader *rd, const struct sql_token *t, char ne
 	}
 }
 
-/* Words behind PASSWORD that are none. */
-static int is_password_option(const struct sql_token *t)
-{
-	static const char *const options[] = {"EXPIRE", "HISTORY",  "REUSE",	"REQUIRE",  "NULL",
-					      "FOR",	"DEFAULT",  "OPTIONAL", "LIFETIME", "LOCK",
-					      "UNLOCK", "INTERVAL", "NEVER",	NULL};
-
-	for (const char *const *option = options; *option; option++)
-		if (word_is(t, *option))
-			return 1;
-	return 0;
-}
-
-/* Unquoted credentials: IDENTIFIED BY x, PASSWORD x, PRAGMA key = x, ATTACH … KEY x. 1 when this word is one.
- */
-static int read_secret(struct sql_reader *rd, const struct sql_token *t, char next)
-{
-	int utility = !rd->verb || (!is_query(rd->op) && rd->object != KW_TABLE && rd->object != KW_VIEW &&
-				    rd->object != KW_INDEX && !rd->routine);
-
-	if (rd->secret) {
-		if (t->kind == TOK_OP || t->kind == TOK_LPAREN || t->id == KW_PASSWORD || t->id == KW_VALUES)
-			return 0;
-		rd->secret = 0;
-		rd->in_secret = (t->kind == TOK_WORD || t->kind == TOK_QUOTED) &&
-				(!t->flags || t->flags & WORD_OPERAND) && !is_password_option(t);
-		return rd->in_secret;
-	}
-	if (t->kind != TOK_WORD || !utility)
-		return 0;
-	rd->secret = (t->id == KW_PASSWORD && !rd->depth && next != '(') ||
-		     (t->id == KW_BY && rd->last_id == KW_IDENTIFIED) || (t->id == KW_BY && rd->identified) ||
-		     (t->id == KW_KEY && rd->verb && rd->verb->keyed);
-	if (rd->verb && rd->verb->keyed)
-		rd->secret |= word_is(t, "REKEY") || word_is(t, "HEXKEY") || word_is(t, "HEXREKEY") ||
-			      word_is(t, "TEXTKEY");
-	rd->identified |= t->id == KW_IDENTIFIED;
-	return 0;
-}
-
 static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next)
 {
 	const struct reader_verb *verb;
@@ -756,19 +395,19 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 			rd->recursive = 1;
 			return 0;
 		}
-		begin_name(rd, t, USE_NONE);
-		f->cte_hash = sql_fingerprint_of(rd->names + rd->names_len + 1, write_name(rd));
+		sql_name_begin(rd, t, USE_NONE);
+		f->cte_hash = sql_fingerprint_of(rd->names + rd->names_len + 1, sql_name_write(rd));
 		f->cte_pending = 1;
 		f->expect = EXPECT_NOTHING;
 		if (rd->recursive)
-			add_cte(rd, f->cte_hash);
+			sql_cte_add(rd, f->cte_hash);
 		return 0;
 	}
 	if (t->kind == TOK_WORD && (may_start || t->id == KW_SELECT) &&
 	    !(rd->last_id == KW_FOR && rd->op == KW_CREATE) && rd->op != KW_GRANT &&
 	    (!may_start || !(t->id == KW_REPLACE && next == '(')) &&
 	    !(t->id == KW_SELECT && f->expect == EXPECT_TABLE && !f->start)) {
-		verb = verb_of(t);
+		verb = sql_verb_find(t);
 		if (verb && (t->id || next != '.') && (verb->inner || (!rd->verb && !rd->depth))) {
 			start_verb(rd, t, verb);
 			return READ_VERB;
@@ -788,7 +427,7 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 		f->expect = EXPECT_NOTHING;
 		if (t->id == KW_ON || t->kind == TOK_STRING)
 			break;
-		begin_name(rd, t, USE_TARGET);
+		sql_name_begin(rd, t, USE_TARGET);
 		return READ_TABLE;
 	default:
 		break;
@@ -827,11 +466,11 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 	if (rd->count_state)
 		read_count(rd, t, next);
 	if (rd->name_use != USE_NONE) {
-		if (continue_name(rd, t)) {
+		if (sql_name_continue(rd, t)) {
 			read = t->kind == TOK_DOT || t->kind == TOK_STRING ? 0 : READ_TABLE;
 			goto out;
 		}
-		end_name(rd, t);
+		sql_name_end(rd, t);
 	}
 	if (rd->in_secret) {
 		/* What sticks to an unquoted password belongs to it. */
@@ -842,7 +481,7 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 			goto out;
 		}
 	}
-	if ((rd->secret || t->kind == TOK_WORD) && read_secret(rd, t, next)) {
+	if ((rd->secret || t->kind == TOK_WORD) && sql_reader_secret(rd, t, next)) {
 		read = READ_SECRET;
 		goto out;
 	}
@@ -876,7 +515,7 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 			f->expect = EXPECT_NOTHING;
 		break;
 	case TOK_STRING:
-		if (is_name(t) && f->expect == EXPECT_TABLE) {
+		if (sql_token_is_name(t) && f->expect == EXPECT_TABLE) {
 			read = read_name(rd, f, t, next);
 			break;
 		}
@@ -885,8 +524,8 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 	case TOK_PARAM:
 		/* A value in a table's place takes it as a name would. */
 		if (f->expect == EXPECT_TABLE) {
-			begin_name(rd, t, USE_NOWHERE);
-			f->expect = is_query(f->stmt) ? EXPECT_ALIAS : EXPECT_NOTHING;
+			sql_name_begin(rd, t, USE_NOWHERE);
+			f->expect = sql_is_query(f->stmt) ? EXPECT_ALIAS : EXPECT_NOTHING;
 			break;
 		}
 		f->expect = EXPECT_NOTHING;
@@ -916,7 +555,7 @@ void sql_reader_finish(struct sql_reader *rd)
 	if (rd->count_state)
 		read_count(rd, &end, 0);
 	if (rd->name_use != USE_NONE)
-		end_name(rd, &end);
+		sql_name_end(rd, &end);
 	if (!rd->verb && rd->with_depth >= 0)
 		rd->op_text = STR("WITH");
 }
