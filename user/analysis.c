@@ -346,8 +346,9 @@ static int feed_proc(struct analysis *a, const struct record *rec)
 	comm[sizeof(comm) - 1] = '\0';
 	if (rec->hdr->kind == APM_EV_EXIT)
 		return units_process_exit(a->units, rec->hdr->tgid, rec->hdr->ts);
-	return units_process_start(a->units, rec->hdr->kind == APM_EV_FORK ? p->other : rec->hdr->tgid,
-				   rec->hdr->ts, comm);
+	if (rec->hdr->kind == APM_EV_FORK)
+		return units_process_start(a->units, p->other, rec->hdr->ts, comm, 1);
+	return units_process_start(a->units, rec->hdr->tgid, rec->hdr->ts, comm, 0);
 }
 
 static int feed_frame(struct analysis *a, const struct record *rec)

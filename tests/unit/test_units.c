@@ -109,6 +109,27 @@ static void test_short_process_is_one_unit(void **state)
 	stream_close(&s);
 }
 
+static void test_number_of_a_process_used_again(void **state)
+{
+	struct stream s;
+	const struct report *r;
+	int i;
+
+	stream_open(&s, NULL);
+	for (i = 0; i < 2; i++) {
+		s.tgid = s.tid = 10;
+		stream_proc(&s, APM_EV_FORK, 20);
+		s.tgid = s.tid = 20;
+		stream_run(&s, stream_text(&s, "SELECT a", SQL_KIND_READ, 0), MS, 1, 0);
+		s.now += SECOND;
+	}
+	stream_proc(&s, APM_EV_EXIT, 0); /* of the second: that of the first was lost */
+	r = stream_report(&s);
+	assert_int_equal(r->units, 2);
+	assert_int_equal(unit_of_kind(r, "process")->statements, 1);
+	stream_close(&s);
+}
+
 static void test_long_process_is_its_runs(void **state)
 {
 	struct stream s;
@@ -322,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_a_long_statement_is_no_gap),
 		cmocka_unit_test(test_threads_are_apart),
 		cmocka_unit_test(test_short_process_is_one_unit),
+		cmocka_unit_test(test_number_of_a_process_used_again),
 		cmocka_unit_test(test_long_process_is_its_runs),
 		cmocka_unit_test(test_process_that_did_not_exit_is_its_runs),
 		cmocka_unit_test(test_connection_that_moves),

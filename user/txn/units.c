@@ -295,28 +295,28 @@ int units_process_name(struct units *u, uint32_t tgid, const char *comm)
 	return 0;
 }
 
-int units_process_start(struct units *u, uint32_t tgid, uint64_t ts, const char *comm)
+int units_process_start(struct units *u, uint32_t tgid, uint64_t ts, const char *comm, int forked)
 {
 	struct process *p;
 	int err = end_runs(u, (struct ending){.tgid = tgid, .idle_since = UINT64_MAX, .most = SIZE_MAX});
 
+	if (!err && comm && *comm)
+		err = units_process_name(u, tgid, comm);
 	if (err)
 		return err;
-	if (comm && *comm) {
-		err = units_process_name(u, tgid, comm);
-		if (err)
-			return err;
-	}
 	p = table_put(u->processes, (struct table_key){tgid, 0}, NULL);
 	if (!p)
 		return -ENOMEM;
+	/* A number used again, and the exit was lost. */
+	if (forked)
+		err = give_up(u, p);
 	/* fork and then exec is one start */
 	if (!p->whole)
 		p->start = ts;
 	p->whole = 1;
 	if (p->unit)
 		memcpy(p->unit->comm, p->comm, sizeof(p->unit->comm));
-	return 0;
+	return err;
 }
 
 int units_process_exit(struct units *u, uint32_t tgid, uint64_t ts)

@@ -46,8 +46,8 @@ void units_free(struct units *u);						 /* accepts NULL */
  */
 int units_feed(struct units *u, struct statement *stmt);
 
-/* A process began (fork, exec) or got a name. `comm` may be NULL. */
-int units_process_start(struct units *u, uint32_t tgid, uint64_t ts, const char *comm);
+/* A process began: `forked`, or it runs another program now. Or it got a name. `comm` may be NULL. */
+int units_process_start(struct units *u, uint32_t tgid, uint64_t ts, const char *comm, int forked);
 int units_process_name(struct units *u, uint32_t tgid, const char *comm);
 int units_process_exit(struct units *u, uint32_t tgid, uint64_t ts);
 
