@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* report and flame: what a capture tells, without root and without the traced program. */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "analysis.h"
-#include "capture.h"
 #include "cmd.h"
+#include "events.h"
 #include "log.h"
 #include "output.h"
+#include "replay.h"
 
 #define STACKS_MAX 65536
 
@@ -32,43 +32,6 @@ static void collect_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t cou
 		c->failed = 1;
 }
 
-static int explain(const char *path, int err)
-{
-	switch (err) {
-	case -EBADMSG:
-		log_error("%s is no capture: 'apm-bpf record -o FILE' writes one", path);
-		break;
-	case -ENODATA:
-		log_error("%s is empty: the recorder wrote nothing into it (killed at once, or the disk was "
-			  "full)",
-			  path);
-		break;
-	case -EPROTONOSUPPORT:
-		log_error("%s was written by a newer apm-bpf: read it with that one", path);
-		break;
-	default:
-		log_error("cannot read %s: %s", path, strerror(-err));
-		break;
-	}
-	return err;
-}
-
-static void warn_about_end(const char *path, const struct capture_result *result)
-{
-	if (result->skipped)
-		log_warn("%s: %" PRIu64 " records of kinds that this version does not know were skipped",
-			 path, result->skipped);
-	if (result->end == CAPTURE_TRUNCATED)
-		log_warn("%s was cut short at byte %" PRIu64 ", after %" PRIu64
-			 " whole records: the recorder was killed, or the disk was full; the report covers "
-			 "what is there",
-			 path, result->offset, result->records);
-	if (result->end == CAPTURE_CORRUPT)
-		log_warn("%s is damaged at byte %" PRIu64 ", after %" PRIu64
-			 " good records: the report covers what came before",
-			 path, result->offset, result->records);
-}
-
 /* Reads the capture into a report that belongs to *analysis. NULL when that failed, with the reason logged.
  */
 static const struct report *replay(const struct options *opt, struct collected *c, struct analysis **analysis)
@@ -81,27 +44,17 @@ static const struct report *replay(const struct options *opt, struct collected *
 		.on_stack = c->stacks ? collect_stack : NULL,
 		.arg = c,
 	};
-	struct capture_result result = {0};
 	const struct report *r = NULL;
-	int err;
+	int whole;
 
 	*analysis = analysis_new(&how);
 	if (!*analysis) {
 		log_error("out of memory");
 		return NULL;
 	}
-	err = capture_read(opt->capture, analysis_feed, *analysis, &result);
-	if (err) {
-		explain(opt->capture, err);
+	if (replay_capture(opt->capture, opt, analysis_feed, *analysis, &whole))
 		return NULL;
-	}
-	if (!result.records) {
-		log_error("%s holds no whole record: the recorder was stopped before it wrote one",
-			  opt->capture);
-		return NULL;
-	}
-	warn_about_end(opt->capture, &result);
-	r = analysis_finish(*analysis, result.end != CAPTURE_WHOLE);
+	r = analysis_finish(*analysis, !whole);
 	if (!r || c->failed) {
 		log_error("out of memory");
 		return NULL;
@@ -142,6 +95,8 @@ static int finish_report(const struct options *opt, const struct report *r, cons
 
 int cmd_report(const struct options *opt)
 {
+	if (opt->events)
+		return events_print(opt);
 	return run(opt, output_wants_stacks(opt), finish_report);
 }
 

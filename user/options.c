@@ -238,6 +238,16 @@ static int check(struct reader *r)
 		strbuf_adds(r->text, r->command->output_missing);
 		return -EINVAL;
 	}
+	if (opt->since.kind && opt->since.kind == opt->until.kind && opt->since.ns >= opt->until.ns) {
+		strbuf_adds(r->text, "--until is not after --since");
+		return -EINVAL;
+	}
+	if (!opt->events && (opt->system || opt->database || opt->db_user || opt->min_ns ||
+			     opt->errors_only || (opt->query_mask && opt->command == COMMAND_REPORT))) {
+		strbuf_adds(r->text, "--system, --database, --db-user, --fingerprint, --min-ms and --errors "
+				     "choose among --events jsonl");
+		return -EINVAL;
+	}
 	if (r->command->needs_target && !opt->sample_freq && (opt->flame_path || opt->folded_path)) {
 		strbuf_adds(r->text, "--flame and --folded need CPU samples: not with --freq 0 or "
 				     "APM_PROFILING_ENABLED=false");

@@ -34,6 +34,14 @@ enum color_when {
 
 #define OPTIONS_NO_FAIL_ON (-1)
 
+/* A point in time as typed: seconds from the start of the capture, or a date. */
+enum moment_kind { MOMENT_NONE = 0, MOMENT_FROM_START, MOMENT_REALTIME };
+
+struct moment {
+	enum moment_kind kind;
+	uint64_t ns; /* from the start, or CLOCK_REALTIME */
+};
+
 struct options {
 	enum command_id command;
 
@@ -55,6 +63,15 @@ struct options {
 	uint32_t n_plus_one;
 	int fail_on; /* enum severity, or OPTIONS_NO_FAIL_ON */
 
+	/* which part of a capture */
+	struct moment since, until;
+	int events;	      /* report: one statement a line instead of a report; of them only … */
+	const char *system;   /* … "postgresql", "sqlite"; NULL = any */
+	const char *database; /* NULL = any */
+	const char *db_user;  /* NULL = any */
+	uint64_t min_ns;      /* at least so long */
+	int errors_only;
+
 	/* what is collected */
 	uint32_t max_sql;     /* bytes of statement text */
 	uint32_t sample_freq; /* Hz, 0 = no CPU profile */
@@ -68,7 +85,8 @@ struct options {
 	const char *output_path; /* -o: the capture (trace, record) or the SVG (flame); NULL = none */
 	const char *flame_path;
 	const char *folded_path;
-	uint64_t query;	     /* --query: fingerprint, given as its first digits: a query matches when … */
+	uint64_t query; /* --query, --fingerprint: fingerprint, given as its first digits: a query matches
+			   when … */
 	uint64_t query_mask; /* … (fingerprint & query_mask) == query; 0 = every query */
 	enum color_when color;
 	enum log_level log_level; /* -q: errors only; -v: debug */

@@ -5,9 +5,8 @@
 #include <string.h>
 
 static const char *const group_titles[GROUP_COUNT] = {
-	[GROUP_TARGET] = "Target",
-	[GROUP_FINDINGS] = "What counts",
-	[GROUP_COLLECT] = "What is collected",
+	[GROUP_TARGET] = "Target",	  [GROUP_PART] = "Which part of the capture",
+	[GROUP_FINDINGS] = "What counts", [GROUP_COLLECT] = "What is collected",
 	[GROUP_OUTPUT] = "Output",
 };
 

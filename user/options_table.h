@@ -16,7 +16,7 @@ struct option_row;
 typedef int (*option_parse_fn)(const struct option_row *row, const char *label, const char *text,
 			       struct options *opt, struct strbuf *err);
 
-enum option_group { GROUP_TARGET = 0, GROUP_FINDINGS, GROUP_COLLECT, GROUP_OUTPUT, GROUP_COUNT };
+enum option_group { GROUP_TARGET = 0, GROUP_PART, GROUP_FINDINGS, GROUP_COLLECT, GROUP_OUTPUT, GROUP_COUNT };
 
 /* One setting: a flag, a variable, or a flag that a variable can set too. */
 struct option_row {
@@ -77,6 +77,10 @@ int option_query(const struct option_row *row, const char *label, const char *te
 int option_json(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		struct strbuf *err);
 int option_format(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		  struct strbuf *err);
+int option_moment(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		  struct strbuf *err);
+int option_events(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		  struct strbuf *err);
 int option_quiet(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		 struct strbuf *err);

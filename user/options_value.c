@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define NS_PER_MS 1e6
 #define NS_PER_S  1e9
@@ -285,6 +286,94 @@ int option_query(const struct option_row *row, const char *label, const char *te
 	}
 	opt->query = value << (64 - 4 * len);
 	opt->query_mask = ~0ULL << (64 - 4 * len);
+	return 0;
+}
+
+/* Two decimal digits and what follows them. -1 = they are none. */
+static int two_digits(const char **text)
+{
+	int value;
+
+	if (!isdigit((unsigned char)(*text)[0]) || !isdigit((unsigned char)(*text)[1]))
+		return -1;
+	value = ((*text)[0] - '0') * 10 + (*text)[1] - '0';
+	*text += 2;
+	return value;
+}
+
+/* RFC 3339, 5.6: "2026-01-31T12:00:00.5+01:00"; a blank may stand for the T. */
+static int read_rfc3339(const char *text, uint64_t *realtime_ns)
+{
+	int part[6], zone[2] = {0, 0}, sign = 1, century = two_digits(&text), i;
+	double fraction = 0;
+	struct tm tm = {0};
+	time_t seconds;
+
+	for (i = 0; i < 6; i++) {
+		if (i && !strchr(i < 3 ? "-" : i == 3 ? "Tt " : ":", *text))
+			return -EINVAL;
+		text += i != 0 && *text;
+		part[i] = two_digits(&text);
+		if (part[i] < 0)
+			return -EINVAL;
+	}
+	if (*text == '.' && read_decimal(text, &fraction, &text))
+		return -EINVAL;
+	if (*text == '+' || *text == '-') {
+		sign = *text++ == '-' ? -1 : 1;
+		zone[0] = two_digits(&text);
+		if (zone[0] < 0 || *text++ != ':')
+			return -EINVAL;
+		zone[1] = two_digits(&text);
+	} else if (*text++ != 'Z') {
+		return -EINVAL;
+	}
+	tm.tm_year = century * 100 + part[0] - 1900;
+	tm.tm_mon = part[1] - 1;
+	tm.tm_mday = part[2];
+	tm.tm_hour = part[3];
+	tm.tm_min = part[4];
+	tm.tm_sec = part[5];
+	if (century < 0 || zone[0] < 0 || zone[1] < 0 || *text || part[1] < 1 || part[1] > 12 ||
+	    part[2] < 1 || part[2] > 31 || part[3] > 23 || part[4] > 59 || part[5] > 60)
+		return -EINVAL;
+	seconds = timegm(&tm) - sign * (zone[0] * 60 + zone[1]) * 60;
+	if (seconds < 0)
+		return -EINVAL;
+	*realtime_ns = (uint64_t)seconds * 1000000000 + (uint64_t)llround(fraction * 1e9);
+	return 0;
+}
+
+int option_moment(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		  struct strbuf *err)
+{
+	struct moment *moment = field_of(row, opt);
+	const char *end;
+	double seconds;
+
+	if (!read_decimal(text, &seconds, &end) && (!*end || !strcmp(end, "s")) && seconds < 1e9) {
+		moment->kind = MOMENT_FROM_START;
+		moment->ns = (uint64_t)llround(seconds * NS_PER_S);
+		return 0;
+	}
+	if (!read_rfc3339(text, &moment->ns)) {
+		moment->kind = MOMENT_REALTIME;
+		return 0;
+	}
+	strbuf_addf(err, "%s takes seconds from the start, or a time such as 2026-01-31T12:00:00Z", label);
+	not_this(err, text);
+	return -EINVAL;
+}
+
+int option_events(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		  struct strbuf *err)
+{
+	if (strcmp(text, "jsonl") != 0) {
+		strbuf_addf(err, "%s takes jsonl", label);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(int *)field_of(row, opt) = 1;
 	return 0;
 }
 

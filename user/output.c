@@ -115,6 +115,29 @@ int output_text(const struct strbuf *text)
 	return err;
 }
 
+int output_open(const char *path)
+{
+	int fd = is_stdout(path) ? STDOUT_FILENO : open_output(path);
+
+	return fd < 0 ? complain("report", path, fd) : fd;
+}
+
+int output_write(int fd, const char *path, const struct strbuf *text)
+{
+	int err = text->failed ? -ENOMEM : write_all(fd, text->ptr, text->len);
+
+	if (err && err != -EPIPE)
+		complain("report", is_stdout(path) ? NULL : path, err);
+	return err;
+}
+
+int output_close(int fd, const char *path)
+{
+	if (is_stdout(path) || !close(fd))
+		return 0;
+	return complain("report", path, -errno);
+}
+
 /* The terminal's width; 0 for files and pipes, so that their content does not depend on who looks on. */
 static int width_of(int fd)
 {

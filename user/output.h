@@ -39,6 +39,14 @@ int output_report(const struct options *opt, const struct report *r, const struc
 int output_svg(const char *path, const struct stacks *stacks, const struct flame_options *flame);
 int output_folded(const char *path, const struct stacks *stacks);
 
+/*
+ * For results that come bit by bit: a descriptor for `path` (NULL or "-" = stdout), and writing to it.
+ * Both return -errno with the reason logged.
+ */
+int output_open(const char *path);
+int output_write(int fd, const char *path, const struct strbuf *text);
+int output_close(int fd, const char *path);
+
 /* Writes text to stdout. 0, or -errno with the reason logged. */
 int output_text(const struct strbuf *text);
 

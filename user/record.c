@@ -344,3 +344,14 @@ int record_encode(struct strbuf *out, const struct record *rec)
 	memcpy(out->ptr + start, &hdr, sizeof(hdr));
 	return 0;
 }
+
+const char *record_system_name(uint8_t system)
+{
+	static const char *const names[] = {
+		[APM_SYSTEM_UNKNOWN] = "other_sql", [APM_SYSTEM_POSTGRESQL] = "postgresql",
+		[APM_SYSTEM_SQLITE] = "sqlite",	    [APM_SYSTEM_MYSQL] = "mysql",
+		[APM_SYSTEM_REDIS] = "redis",
+	};
+
+	return system < sizeof(names) / sizeof(names[0]) ? names[system] : names[0];
+}

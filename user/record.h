@@ -224,6 +224,9 @@ int record_decode(const void *bytes, size_t len, struct record *out);
  */
 int record_encode(struct strbuf *out, const struct record *rec);
 
+/* OpenTelemetry's db.system.name for an enum apm_system, "other_sql" for what is not known. */
+const char *record_system_name(uint8_t system);
+
 /* The names and texts of the counters (bpf/abi/counters.h). NULL when out of range. */
 const char *counter_name(enum apm_counter counter);
 const char *counter_text(enum apm_counter counter);

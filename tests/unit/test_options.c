@@ -232,6 +232,36 @@ static void test_no_target(void **state)
 	refused("record -o x", "no target");
 }
 
+static void moment(const char *line, enum moment_kind kind, uint64_t ns)
+{
+	struct parsed *p = accepted(line);
+
+	assert_int_equal(p->opt.since.kind, kind);
+	if (p->opt.since.ns != ns)
+		fail_msg("'%s' is %llu", line, (unsigned long long)p->opt.since.ns);
+	done(p);
+}
+
+static void test_moments(void **state)
+{
+	struct parsed *p = accepted("report x --events jsonl --system sqlite --database a.db --db-user u "
+				    "--fingerprint 5f3a --min-ms 1.5 --errors --until 90");
+
+	assert_true(p->opt.events && p->opt.errors_only);
+	assert_int_equal(p->opt.min_ns, 1500000);
+	assert_true(p->opt.query == 0x5f3a000000000000 && p->opt.query_mask == 0xffff000000000000);
+	assert_int_equal(p->opt.since.kind, MOMENT_NONE);
+	assert_int_equal(p->opt.until.ns, 90000000000);
+	done(p);
+	moment("report x --since 1.5", MOMENT_FROM_START, 1500000000);
+	moment("report x --since 0s", MOMENT_FROM_START, 0);
+	/* date -d … +%s */
+	moment("report x --since 2026-01-31T12:00:00Z", MOMENT_REALTIME, 1769860800000000000);
+	moment("report x --since 2026-01-31T12:00:00.25Z", MOMENT_REALTIME, 1769860800250000000);
+	moment("report x --since 2026-01-31T13:30:00+01:30", MOMENT_REALTIME, 1769860800000000000);
+	moment("report x --since 2026-01-31T07:00:00-05:00", MOMENT_REALTIME, 1769860800000000000);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -239,6 +269,16 @@ static void test_refused(void **state)
 	} cases[] = {
 		{"-p", "-p needs a value: N"},
 		{"-p 1 --top --json", "--top needs a value: N"},
+		{"report x --since yesterday", "--since takes seconds from the start, or a time such as"},
+		{"report x --since 2026-13-01T00:00:00Z", "not '2026-13-01T00:00:00Z'"},
+		{"report x --since 2026-01-01T00:00:00", "not '2026-01-01T00:00:00'"},
+		{"report x --since 2026-01-01T00:00:00+0100", "--since takes"},
+		{"report x --since 2026-01-01T00:00:00Z1", "--since takes"},
+		{"report x --since 9 --until 9", "--until is not after --since"},
+		{"report x --events csv", "--events takes jsonl, not 'csv'"},
+		{"report x --errors", "choose among --events jsonl"},
+		{"report x --fingerprint 5f3a0c11", "choose among --events jsonl"},
+		{"-p 1 --since 3", "--since is no option of 'trace'"},
 		{"-p 1 --format pdf", "--format takes text, json, markdown or html, not 'pdf'"},
 		{"-p 1 --report -q", "--report needs a value: FILE"},
 		{"-p 0", "from 1 to 4194304, not '0'"},
@@ -488,6 +528,7 @@ int main(void)
 		cmocka_unit_test_setup(test_command, no_environment),
 		cmocka_unit_test_setup(test_sub_commands, no_environment),
 		cmocka_unit_test_setup(test_no_target, no_environment),
+		cmocka_unit_test_setup(test_moments, no_environment),
 		cmocka_unit_test_setup(test_refused, no_environment),
 		cmocka_unit_test_setup(test_nothing_near, no_environment),
 		cmocka_unit_test_setup(test_environment, no_environment),
