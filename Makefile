@@ -104,6 +104,8 @@ $(BUILD)/san/libapm.a: $(SAN_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
+$(ABI_BIN): | $(BUILD)/apm.skel.h
+$(ABI_BIN): CPPFLAGS += -isystem $(BUILD)
 $(UNIT_BIN) $(ABI_BIN): $(BUILD)/%: %.c $(BUILD)/san/libapm.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(SAN) -MMD -MP -o $@ $< $(BUILD)/san/libapm.a -lcmocka $(LIBS)
