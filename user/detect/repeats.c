@@ -156,7 +156,8 @@ void repeats_end(struct detect *d, const struct detector *self, struct finding *
 		detect_certain(d, f);
 }
 
+/* A database in the process costs no round trip: there the count alone says nothing. */
 enum severity repeats_severity(const struct finding *f)
 {
-	return detect_severity(f->saved_ns, f->worst_count);
+	return detect_severity(f->saved_ns, f->system == APM_SYSTEM_SQLITE ? 0 : f->worst_count);
 }
