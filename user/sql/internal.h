@@ -101,7 +101,7 @@ enum sql_keyword {
 #define WORD_VERB     8 /* may start a statement */
 
 struct sql_word {
-	char text[16]; /* lower case, padded with NUL */
+	char text[16]; /* lower case, `_` as 0x7f, padded with NUL */
 	uint8_t id;    /* enum sql_keyword */
 	uint8_t flags;
 };

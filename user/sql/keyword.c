@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The words that are written as keywords or that the reader knows: one sorted array per length. Reserved
- * words are those that PostgreSQL, MySQL or SQLite reserve; soft ones can be columns as well.
+ * The words that are written as keywords or that the reader knows: one sorted array per length, `_` written
+ * as \177. Reserved words are those that PostgreSQL, MySQL or SQLite reserve; soft ones can be columns as
+ * well.
  */
 #include "sql/internal.h"
 
@@ -153,19 +154,20 @@ static const struct sql_word words_11[] = {
 };
 
 static const struct sql_word words_12[] = {
-	{"concurrently", KW_MODIFIER, F}, {"low_priority", KW_MODIFIER, F}, {"materialized", KW_MODIFIER, F},
-	{"serializable", KW_OTHER, F},	  {"subscription", KW_OBJECT, F},
+	{"concurrently", KW_MODIFIER, F}, {"low\177priority", KW_MODIFIER, F},
+	{"materialized", KW_MODIFIER, F}, {"serializable", KW_OTHER, F},
+	{"subscription", KW_OBJECT, F},
 };
 
 static const struct sql_word words_13[] = {
 	{"authorization", KW_OTHER, F},
 	{"autoincrement", KW_OTHER, F},
-	{"high_priority", KW_MODIFIER, F},
-	{"straight_join", KW_STRAIGHT_JOIN, R},
+	{"high\177priority", KW_MODIFIER, F},
+	{"straight\177join", KW_STRAIGHT_JOIN, R},
 };
 
 static const struct sql_word words_14[] = {
-	{"auto_increment", KW_OTHER, F},
+	{"auto\177increment", KW_OTHER, F},
 };
 
 #define ROW(n)                                                      \
@@ -181,19 +183,21 @@ static const struct {
 	ROW(8),	   ROW(9),    ROW(10), ROW(11), ROW(12), ROW(13), ROW(14),
 };
 
-/* Letters to lower case, eight at once; `_` becomes 0x7f, in the table's words too. */
-static uint64_t fold_word(uint64_t word)
-{
-	return word | (word & 0x4040404040404040ULL) >> 1;
-}
-
-/* The bytes as a number that sorts as they do. */
+/* Eight bytes as a number that sorts as they do. */
 static uint64_t sort_key(const char *text)
 {
 	uint64_t word;
 
 	memcpy(&word, text, sizeof(word));
-	return fold_word(be64toh(word));
+	return be64toh(word);
+}
+
+/* The same with letters in lower case; `_` becomes 0x7f, as in the table. */
+static uint64_t folded_key(const char *text)
+{
+	uint64_t word = sort_key(text);
+
+	return word | (word & 0x4040404040404040ULL) >> 1;
 }
 
 const struct sql_word *sql_word_find(const char *text, size_t len, size_t avail)
@@ -206,12 +210,12 @@ const struct sql_word *sql_word_find(const char *text, size_t len, size_t avail)
 	if (len >= sizeof(words_by_length) / sizeof(words_by_length[0]) || len < 2)
 		return NULL;
 	if (len <= 8 && avail >= 8) {
-		head = sort_key(text);
+		head = folded_key(text);
 		head &= ~0ULL << (64 - 8 * len);
 	} else {
 		memcpy(padded, text, len);
-		head = sort_key(padded);
-		tail = sort_key(padded + 8);
+		head = folded_key(padded);
+		tail = folded_key(padded + 8);
 	}
 	word = words_by_length[len].word;
 	count = words_by_length[len].count;

@@ -61,18 +61,25 @@ static int skip_comment(struct sql_lexer *lx)
 }
 
 /* White space and comments. */
+static __attribute__((noinline)) void skip_comments(struct sql_lexer *lx)
+{
+	const char *end = lx->end;
+
+	while (lx->p < end && (*lx->p == '-' || *lx->p == '/' || *lx->p == '#' || *lx->p == '*') &&
+	       skip_comment(lx))
+		while (lx->p < end && sql_byte_is(*lx->p, BYTE_SPACE))
+			lx->p++;
+}
+
 static inline void skip_blank(struct sql_lexer *lx)
 {
 	const char *p = lx->p, *end = lx->end;
 
-	for (;;) {
-		while (p < end && sql_byte_is(*p, BYTE_SPACE))
-			p++;
-		lx->p = p;
-		if (p == end || (*p != '-' && *p != '/' && *p != '#' && *p != '*') || !skip_comment(lx))
-			return;
-		p = lx->p;
-	}
+	while (p < end && sql_byte_is(*p, BYTE_SPACE))
+		p++;
+	lx->p = p;
+	if (p < end && sql_byte_is(*p, BYTE_OP))
+		skip_comments(lx);
 }
 
 /* Where the token behind the blanks at p begins; nothing is consumed. */
