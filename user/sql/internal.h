@@ -273,6 +273,7 @@ enum reader_use {
 	USE_TABLE,
 	USE_FROM,   /* followed by ( it is a function */
 	USE_DELETE, /* followed by FROM it is an alias */
+	USE_QUIET,  /* not in the summary */
 	USE_TARGET, /* in the summary only */
 	USE_NOWHERE,
 };
@@ -329,6 +330,7 @@ struct sql_reader {
 	uint8_t last_id; /* keyword of the token before */
 	uint8_t idle;	 /* plain tokens change nothing now */
 	uint8_t count_state;
+	uint8_t top;	    /* the bracket of TOP (n) follows */
 	uint8_t secret;	    /* a password follows */
 	uint8_t in_secret;  /* the token before was one */
 	uint8_t identified; /* IDENTIFIED was seen */

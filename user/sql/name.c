@@ -119,7 +119,8 @@ void sql_name_end(struct sql_reader *rd, const struct sql_token *next)
 	hash = sql_fingerprint_of(rd->names + rd->names_len + 1, len);
 	if (rd->parts == 1 && known(rd->cte_hash, rd->cte_count, hash))
 		return;
-	add_name_summary(rd);
+	if (use != USE_QUIET)
+		add_name_summary(rd);
 	if (rd->name_count == SQL_NAMES_MAX || known(rd->name_hash, rd->name_count, hash))
 		return;
 	rd->name_hash[rd->name_count++] = hash;

@@ -39,12 +39,17 @@ static void expect_table(struct reader_frame *f, enum reader_use use, int list)
 static void push_frame(struct sql_reader *rd)
 {
 	struct reader_frame *parent = frame_of(rd), *f;
-	int tables = parent->expect == EXPECT_TABLE && parent->from_list;
+	int expected = parent->expect == EXPECT_TABLE && !rd->top;
+	int tables = expected && parent->from_list && sql_is_query(parent->stmt);
 	int body =
 		parent->with && parent->cte_pending && (rd->last_id == KW_AS || rd->last_id == KW_MODIFIER);
 
-	if (parent->expect == EXPECT_TABLE)
-		parent->expect = tables ? EXPECT_ALIAS : EXPECT_NOTHING;
+	/* VACUUM (options) t, UPDATE TOP (5) t: the table is still to come. */
+	if (tables)
+		parent->expect = EXPECT_ALIAS;
+	else if (expected && !parent->from_list)
+		parent->expect = EXPECT_NOTHING;
+	rd->top = 0;
 	rd->depth++;
 	if (rd->depth >= READER_DEPTH)
 		return;
@@ -175,14 +180,15 @@ static int read_table(struct sql_reader *rd, struct reader_frame *f, const struc
 	case KW_ANALYZE:
 	case KW_DATA:
 	case KW_INDEX:
-		if (f->stmt == KW_SELECT || !more)
+		if ((f->stmt == KW_SELECT && rd->last_id != KW_INTO) || !more)
 			break;
 		if (t->id == KW_TABLE || (t->id == KW_OBJECT && sql_token_is(t, "TABLES")))
 			if (!sql_is_query(f->stmt))
 				sql_summary_add_word(rd, t);
 		return 0;
 	default:
-		if (rd->last_id == KW_OR && more)
+		rd->top = next == '(' && f->stmt != KW_SELECT && sql_token_is(t, "TOP");
+		if (rd->top || (rd->last_id == KW_OR && more))
 			return 0;
 		break;
 	}
@@ -288,7 +294,7 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 	case KW_ON:
 		if ((rd->object == KW_INDEX || rd->object == KW_TRIGGER || rd->object == KW_OBJECT) &&
 		    !rd->depth && !rd->block && rd->op != KW_GRANT && rd->op != KW_COMMENT) {
-			expect_table(f, USE_TABLE, 0);
+			expect_table(f, USE_QUIET, 0);
 			rd->object = KW_TABLE;
 		} else if (rd->op == KW_GRANT || rd->op == KW_COMMENT) {
 			f->expect = EXPECT_OBJECT;
@@ -297,11 +303,11 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 	case KW_LIKE:
 		if (rd->op != KW_CREATE || rd->object != KW_TABLE || sql_is_query(f->stmt))
 			break;
-		expect_table(f, USE_TABLE, 0);
+		expect_table(f, USE_QUIET, 0);
 		break;
 	case KW_REFERENCES:
 		if (rd->op == KW_CREATE || rd->op == KW_ALTER)
-			expect_table(f, USE_TABLE, 0);
+			expect_table(f, USE_QUIET, 0);
 		break;
 	case KW_UNION:
 	case KW_INTERSECT:
