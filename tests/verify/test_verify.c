@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loads every BPF program of the object on the running kernel, also those that the best mode here leaves out, and prints what the
- * verifier made of them. TAP on stdout; needs root.
+ * Loads every BPF program of the object on the running kernel, also those that the best mode here leaves out,
+ * and prints what the verifier made of them. TAP on stdout; needs root.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -35,7 +35,8 @@ static void load_all(struct apm_bpf *skel)
 		const char *name = bpf_program__name(prog);
 
 		if (strlen(name) > 8 && !strcmp(name + strlen(name) - 8, "_session"))
-			bpf_program__set_expected_attach_type(prog, (enum bpf_attach_type)ATTACH_UPROBE_SESSION);
+			bpf_program__set_expected_attach_type(prog,
+							      (enum bpf_attach_type)ATTACH_UPROBE_SESSION);
 	}
 }
 
@@ -43,10 +44,12 @@ static int report(struct bpf_program *prog, int number)
 {
 	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
-	int ok = !bpf_prog_get_info_by_fd(bpf_program__fd(prog), &info, &len) && info.verified_insns < VERIFIED_MAX;
+	int ok = !bpf_prog_get_info_by_fd(bpf_program__fd(prog), &info, &len) &&
+		 info.verified_insns < VERIFIED_MAX;
 
-	printf("%s %d - %s: %u instructions, %u verified, %u bytes of machine code\n", ok ? "ok" : "not ok", number,
-	       bpf_program__name(prog), (unsigned int)bpf_program__insn_cnt(prog), info.verified_insns, info.jited_prog_len);
+	printf("%s %d - %s: %u instructions, %u verified, %u bytes of machine code\n", ok ? "ok" : "not ok",
+	       number, bpf_program__name(prog), (unsigned int)bpf_program__insn_cnt(prog),
+	       info.verified_insns, info.jited_prog_len);
 	return ok;
 }
 
@@ -69,7 +72,8 @@ int main(void)
 	load_all(skel);
 	bpf_map__set_autocreate(skel->maps.thread_hash, false);
 	err = apm_bpf__load(skel);
-	printf("%s %d - the object loads%s%s\n", err ? "not ok" : "ok", ++number, err ? ": " : "", err ? strerror(-err) : "");
+	printf("%s %d - the object loads%s%s\n", err ? "not ok" : "ok", ++number, err ? ": " : "",
+	       err ? strerror(-err) : "");
 	bpf_object__for_each_program(prog, skel->obj)
 	{
 		if (bpf_program__fd(prog) >= 0)
