@@ -67,6 +67,7 @@ static const struct sample samples[] = {
 	{PG, "truncate a, b", "TRUNCATE", "a b", "TRUNCATE a b"},
 	{PG, "grant select on t to bob", "GRANT", "t", "GRANT t"},
 	{PG, "declare c cursor for select * from t", "DECLARE", "t", "DECLARE SELECT t"},
+	{PG, "/*+ SeqScan(t) */ update t set a = 1", "UPDATE", "t", "UPDATE t"},
 	{MY, "insert ignore into `d`.`t` set a = 1", "INSERT", "d.t", "INSERT `d`.`t`"},
 	{MY, "replace t values (1)", "REPLACE", "t", "REPLACE t"},
 	{MY, "update a, b join c on true set a.x = b.x, b.y = 2 where 1", "UPDATE", "a b c", "UPDATE a b c"},

@@ -47,7 +47,7 @@ int sql_analyse(const char *text, size_t len, const struct sql_options *opt, cha
 		if (token.kind == TOK_END)
 			break;
 		next = sql_lexer_peek(&lexer);
-		if (token.kind == TOK_SEMICOLON && !reader.block) {
+		if (token.kind == TOK_SEMICOLON && !reader.block && !reader.in_hint) {
 			lexer.p = sql_lexer_trailer(&lexer);
 			break;
 		}
@@ -56,6 +56,8 @@ int sql_analyse(const char *text, size_t len, const struct sql_options *opt, cha
 	}
 	sql_reader_finish(&reader);
 	sql_norm_finish(&norm);
+	if (reader.stmt_class == SQL_CLASS_EMPTY)
+		norm.len = 0; /* a hint for nothing */
 
 	memset(out, 0, sizeof(*out));
 	out->consumed = (size_t)(lexer.p - text);

@@ -330,6 +330,7 @@ struct sql_reader {
 	uint8_t last_id; /* keyword of the token before */
 	uint8_t idle;	 /* plain tokens change nothing now */
 	uint8_t count_state;
+	uint8_t in_hint;    /* hints are not read */
 	uint8_t top;	    /* the bracket of TOP (n) follows */
 	uint8_t secret;	    /* a password follows */
 	uint8_t in_secret;  /* the token before was one */

@@ -453,51 +453,25 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 /* Whether a statement may still start behind this token. */
 static int keeps_start(const struct sql_reader *rd, const struct sql_token *t)
 {
-	if (t->kind == TOK_HINT || t->kind == TOK_HINT_END || t->kind == TOK_LPAREN || t->kind == TOK_RPAREN)
+	if (t->kind == TOK_LPAREN || t->kind == TOK_RPAREN)
 		return 1;
 	if (rd->verb && rd->verb->mode == MODE_PREFIX && !rd->depth)
 		return 1;
 	return t->id == KW_ALL || t->id == KW_DISTINCT || rd->block;
 }
 
-int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
+/* A token that is no part of a pending name or password. */
+static int read_token(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next)
 {
-	struct reader_frame *f = frame_of(rd);
 	int read = 0, start = f->start;
 
-	if (rd->stmt_class == SQL_CLASS_EMPTY)
-		rd->stmt_class = SQL_CLASS_QUERY;
-	if (rd->verb && !rd->second)
-		read_second(rd, f, t);
-	if (rd->count_state)
-		read_count(rd, t, next);
-	if (rd->name_use != USE_NONE) {
-		if (sql_name_continue(rd, t)) {
-			read = t->kind == TOK_DOT || t->kind == TOK_STRING ? 0 : READ_TABLE;
-			goto out;
-		}
-		sql_name_end(rd, t);
-	}
-	if (rd->in_secret) {
-		/* What sticks to an unquoted password belongs to it. */
-		rd->in_secret = t->glued &&
-				!(1U << t->kind & (1U << TOK_COMMA | 1U << TOK_RPAREN | 1U << TOK_SEMICOLON));
-		if (rd->in_secret) {
-			read = READ_SECRET | READ_MORE;
-			goto out;
-		}
-	}
-	if ((rd->secret || t->kind == TOK_WORD) && sql_reader_secret(rd, t, next)) {
-		read = READ_SECRET;
-		goto out;
-	}
 	switch (t->kind) {
 	case TOK_LPAREN:
 		push_frame(rd);
-		goto out;
+		return 0;
 	case TOK_RPAREN:
 		pop_frame(rd);
-		goto out;
+		return 0;
 	case TOK_COMMA:
 		if (f->with && !f->cte_pending)
 			f->expect = EXPECT_CTE;
@@ -509,7 +483,7 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 		f->from_list = 0;
 		f->stmt = KW_NONE;
 		f->start = 1;
-		goto out;
+		return 0;
 	case TOK_WORD:
 	case TOK_QUOTED:
 		read = read_name(rd, f, t, next);
@@ -536,9 +510,6 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 		}
 		f->expect = EXPECT_NOTHING;
 		break;
-	case TOK_HINT:
-	case TOK_HINT_END:
-		break;
 	default:
 		f->expect = EXPECT_NOTHING;
 		break;
@@ -546,6 +517,44 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 	/* Once used, or once another token came first, the place for a statement is gone. */
 	if (start && f->start && !keeps_start(rd, t))
 		f->start = 0;
+	return read;
+}
+
+/* What sticks to an unquoted password belongs to it. */
+static int is_more_secret(const struct sql_reader *rd, const struct sql_token *t)
+{
+	return rd->in_secret && t->glued && t->kind != TOK_COMMA && t->kind != TOK_RPAREN &&
+	       t->kind != TOK_SEMICOLON;
+}
+
+int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
+{
+	struct reader_frame *f = frame_of(rd);
+	int read = 0;
+
+	if (rd->in_hint || t->kind == TOK_HINT) {
+		rd->in_hint = t->kind != TOK_HINT_END;
+		return 0;
+	}
+	if (rd->stmt_class == SQL_CLASS_EMPTY)
+		rd->stmt_class = SQL_CLASS_QUERY;
+	if (rd->verb && !rd->second)
+		read_second(rd, f, t);
+	if (rd->count_state)
+		read_count(rd, t, next);
+	if (rd->name_use != USE_NONE && sql_name_continue(rd, t)) {
+		read = t->kind == TOK_DOT || t->kind == TOK_STRING ? 0 : READ_TABLE;
+		goto out;
+	}
+	if (rd->name_use != USE_NONE)
+		sql_name_end(rd, t);
+	rd->in_secret = (uint8_t)is_more_secret(rd, t);
+	if (rd->in_secret)
+		read = READ_SECRET | READ_MORE;
+	else if ((rd->secret || t->kind == TOK_WORD) && sql_reader_secret(rd, t, next))
+		read = READ_SECRET;
+	else
+		read = read_token(rd, f, t, next);
 out:
 	rd->last_id = t->id;
 	f = frame_of(rd);
