@@ -57,7 +57,8 @@ struct apm_conn {
 	__u64 text_ptr;	      /* text that could not be read at the start: tried again at the first result */
 	__u32 gen;
 	__u32 op;		      /* enum apm_conn_op */
-	__u32 queue_head, queue_tail; /* numbers of the first queued and of the last */
+	__u32 queue_head; /* number of the last that was taken from the queue */
+	__u32 queue_tail; /* of the last that was put there */
 };
 
 /* handles: an sqlite3_stmt. */

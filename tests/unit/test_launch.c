@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -248,8 +249,11 @@ static void a_script_without_interpreter_line_runs_in_the_shell(void **state)
 
 /* The tool ignores and blocks signals for itself; the program must find them as a shell would hand them over.
  */
+#define GLIBC_SIGNALS (3ULL << 31)
+
 static void signals_are_at_their_defaults(void **state)
 {
+	uint64_t blocked = 0, ignored = 0;
 	sigset_t block, before;
 
 	sigemptyset(&block);
@@ -261,7 +265,10 @@ static void signals_are_at_their_defaults(void **state)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
-	assert_string_equal(output(), "00000000000000000000000000000000");
+	/* Two signals are glibc's own (32 and 33): a parent that ignores them cannot be undone through sigaction(). */
+	assert_int_equal(sscanf(output(), "%16" SCNx64 "%16" SCNx64, &blocked, &ignored), 2);
+	assert_int_equal(blocked & ~GLIBC_SIGNALS, 0);
+	assert_int_equal(ignored & ~GLIBC_SIGNALS, 0);
 }
 
 /* Not even the one on which it waited: as if it had been started without the tool. */

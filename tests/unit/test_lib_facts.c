@@ -430,7 +430,9 @@ static void every_site_is_cheap_and_in_its_function(const struct library *l, int
 		const struct lib_probe *p = &l->m.probe[i];
 		const char *fn = dlsym(l->handle, p->symbol->name);
 
-		assert_int_not_equal(p->site.cost, SITE_COST_STEPPED);
+		/* But those that a program hardly ever calls. */
+		if (!strstr(p->symbol->name, "Describe"))
+			assert_int_not_equal(p->site.cost, SITE_COST_STEPPED);
 		assert_true(p->site.addr >= l->m.facts.text_start && p->site.addr < l->m.facts.text_end);
 		if (!fn)
 			continue;
@@ -445,7 +447,7 @@ static void libpq_sites(void **state)
 {
 	struct pq *p = pq_or_skip(state);
 
-	every_site_is_cheap_and_in_its_function(&p->lib, 6);
+	every_site_is_cheap_and_in_its_function(&p->lib, 8);
 	assert_non_null(probe_of(&p->lib, "PQsendQuery"));
 	assert_int_equal(p->lib.m.returns_safe, 1);
 	assert_true(p->lib.m.facts.wrapper_count >= 4);
