@@ -25,7 +25,9 @@ static int skip_block(struct sql_lexer *lx)
 {
 	const char *text = lx->p + 2;
 
-	if (lx->rules->hints && text < lx->end && *text == '+' && lx->verb && lx->end == lx->text_end)
+	/* One that does not end is a comment: it is looked for once then. */
+	if (lx->rules->hints && text < lx->end && *text == '+' && lx->verb && lx->end == lx->text_end &&
+	    memmem(text, (size_t)(lx->end - text), "*/", 2))
 		return 0;
 	if (lx->rules->version_comments && text < lx->end &&
 	    (*text == '!' || (lx->end - text > 1 && text[0] == 'M' && text[1] == '!'))) {

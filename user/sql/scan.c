@@ -86,6 +86,8 @@ const char *sql_scan_space(const char *p, const char *end, int *newline)
 	return p;
 }
 
+#define GUESS_MAX 4096
+
 /* Behind the first \' of a string: a word that is no keyword goes on with the string's text. */
 static int goes_on(const char *p, const char *end)
 {
@@ -110,6 +112,8 @@ int sql_guess_backslash(const char *p, const char *end)
 {
 	int closed[2];
 
+	/* Bounded, since each statement of a long text asks. */
+	end = end - p > GUESS_MAX ? p + GUESS_MAX : end;
 	for (int mode = 0; mode < 2; mode++) {
 		const char *at = sql_scan_string(p, end, '\'', mode, &closed[mode]);
 
