@@ -61,11 +61,12 @@ struct sql_rules {
 	uint8_t at;		  /* sql_at */
 	uint8_t concat;		  /* sql_concat */
 	uint8_t prefixes;
-	uint8_t word_bytes;    /* sql_byte_class bits that continue an identifier */
-	uint8_t digit_words;   /* identifiers may start with a digit */
-	uint8_t fold;	       /* unquoted identifiers are folded to lower case */
-	uint8_t select_into;   /* SELECT … INTO names a table */
-	const char *const *operators; /* longest first; NULL: any run of operator characters, by PostgreSQL's rule */
+	uint8_t word_bytes;  /* sql_byte_class bits that continue an identifier */
+	uint8_t digit_words; /* identifiers may start with a digit */
+	uint8_t fold;	     /* unquoted identifiers are folded to lower case */
+	uint8_t select_into; /* SELECT … INTO names a table */
+	const char *const
+		*operators; /* longest first; NULL: any run of operator characters, by PostgreSQL's rule */
 };
 
 extern const struct sql_rules sql_rules_of[4]; /* by enum sql_dialect */
@@ -82,17 +83,112 @@ static inline int sql_byte_is(char c, uint8_t bits)
 enum sql_keyword {
 	KW_NONE = 0, /* an identifier */
 	KW_OTHER,    /* a keyword without a part of its own */
-	KW_ABORT, KW_ALL, KW_ALTER, KW_ANALYZE, KW_AND, KW_ARRAY, KW_AS, KW_BEGIN, KW_BY, KW_CALL, KW_CASE, KW_COLUMN,
-	KW_COMMENT, KW_COMMIT, KW_COPY, KW_COUNT, KW_CREATE, KW_CURSOR, KW_DATA, KW_DATABASE, KW_DECLARE, KW_DEFAULT,
-	KW_DELETE, KW_DESCRIBE, KW_DISTINCT, KW_DO, KW_DROP, KW_ELSE, KW_END, KW_EVENT, KW_EXCEPT, KW_EXECUTE,
-	KW_EXISTS, KW_EXPLAIN, KW_FALSE, KW_FOR, KW_FROM, KW_FULL, KW_FUNCTION, KW_GRANT, KW_GROUP, KW_HAVING,
-	KW_IDENTIFIED, KW_IF, KW_IN, KW_INDEX, KW_INSERT, KW_INTERSECT, KW_INTO, KW_IS, KW_JOIN, KW_KEY, KW_LATERAL,
-	KW_LIKE, KW_LIMIT, KW_LOAD, KW_LOCK, KW_LOOP, KW_MERGE, KW_MINUS, KW_MODIFIER, KW_NOT, KW_NULL, KW_OBJECT,
-	KW_OFFSET, KW_ON, KW_ONLY, KW_OR, KW_ORDER, KW_OUTFILE, KW_OVERLAPS, KW_PASSWORD, KW_PREPARE, KW_PROCEDURE,
-	KW_RECURSIVE, KW_REFERENCES, KW_REPLACE, KW_RETURN, KW_RETURNING, KW_ROLLBACK, KW_ROW, KW_ROWS, KW_SELECT,
-	KW_SET, KW_SHOW, KW_START, KW_STRAIGHT_JOIN, KW_TABLE, KW_THEN, KW_TO, KW_TRANSACTION, KW_TRIGGER, KW_TRUE,
-	KW_TRUNCATE, KW_UESCAPE, KW_UNION, KW_UPDATE, KW_USE, KW_USER, KW_USING, KW_VALUES, KW_VIEW, KW_WHEN,
-	KW_WHERE, KW_WITH, KW_WHILE,
+	KW_ABORT,
+	KW_ALL,
+	KW_ALTER,
+	KW_ANALYZE,
+	KW_AND,
+	KW_ARRAY,
+	KW_AS,
+	KW_BEGIN,
+	KW_BY,
+	KW_CALL,
+	KW_CASE,
+	KW_COLUMN,
+	KW_COMMENT,
+	KW_COMMIT,
+	KW_COPY,
+	KW_COUNT,
+	KW_CREATE,
+	KW_CURSOR,
+	KW_DATA,
+	KW_DATABASE,
+	KW_DECLARE,
+	KW_DEFAULT,
+	KW_DELETE,
+	KW_DESCRIBE,
+	KW_DISTINCT,
+	KW_DO,
+	KW_DROP,
+	KW_ELSE,
+	KW_END,
+	KW_EVENT,
+	KW_EXCEPT,
+	KW_EXECUTE,
+	KW_EXISTS,
+	KW_EXPLAIN,
+	KW_FALSE,
+	KW_FOR,
+	KW_FROM,
+	KW_FULL,
+	KW_FUNCTION,
+	KW_GRANT,
+	KW_GROUP,
+	KW_HAVING,
+	KW_IDENTIFIED,
+	KW_IF,
+	KW_IN,
+	KW_INDEX,
+	KW_INSERT,
+	KW_INTERSECT,
+	KW_INTO,
+	KW_IS,
+	KW_JOIN,
+	KW_KEY,
+	KW_LATERAL,
+	KW_LIKE,
+	KW_LIMIT,
+	KW_LOAD,
+	KW_LOCK,
+	KW_LOOP,
+	KW_MERGE,
+	KW_MINUS,
+	KW_MODIFIER,
+	KW_NOT,
+	KW_NULL,
+	KW_OBJECT,
+	KW_OFFSET,
+	KW_ON,
+	KW_ONLY,
+	KW_OR,
+	KW_ORDER,
+	KW_OUTFILE,
+	KW_OVERLAPS,
+	KW_PASSWORD,
+	KW_PREPARE,
+	KW_PROCEDURE,
+	KW_RECURSIVE,
+	KW_REFERENCES,
+	KW_REPLACE,
+	KW_RETURN,
+	KW_RETURNING,
+	KW_ROLLBACK,
+	KW_ROW,
+	KW_ROWS,
+	KW_SELECT,
+	KW_SET,
+	KW_SHOW,
+	KW_START,
+	KW_STRAIGHT_JOIN,
+	KW_TABLE,
+	KW_THEN,
+	KW_TO,
+	KW_TRANSACTION,
+	KW_TRIGGER,
+	KW_TRUE,
+	KW_TRUNCATE,
+	KW_UESCAPE,
+	KW_UNION,
+	KW_UPDATE,
+	KW_USE,
+	KW_USER,
+	KW_USING,
+	KW_VALUES,
+	KW_VIEW,
+	KW_WHEN,
+	KW_WHERE,
+	KW_WITH,
+	KW_WHILE,
 };
 
 #define WORD_RESERVED 1 /* written in upper case everywhere */
@@ -106,7 +202,8 @@ struct sql_word {
 	uint8_t flags;
 };
 
-/* The keyword text[0..len), in any case; NULL when it is none. `avail` is how many bytes may be read at text. */
+/* The keyword text[0..len), in any case; NULL when it is none. `avail` is how many bytes may be read at text.
+ */
 const struct sql_word *sql_word_find(const char *text, size_t len, size_t avail);
 
 /* ---- comment.c ---- */
@@ -123,7 +220,8 @@ void sql_comment_tags(struct sql_tags *tags, const char *text, size_t len);
 
 /* The first a or b in p[0..end), or end. */
 const char *sql_scan_two(const char *p, const char *end, char a, char b);
-/* A string whose first inner byte is p; *closed tells whether its quote was there. Doubled quotes belong to it. */
+/* A string whose first inner byte is p; *closed tells whether its quote was there. Doubled quotes belong to
+ * it. */
 const char *sql_scan_string(const char *p, const char *end, char quote, int backslash, int *closed);
 /* A block comment whose text begins at p. */
 const char *sql_scan_comment(const char *p, const char *end, int nested);
@@ -157,7 +255,7 @@ enum sql_token_kind {
 	TOK_RBRACKET,
 	TOK_CAST, /* :: */
 	TOK_SEMICOLON,
-	TOK_HINT,     /* opens an optimiser hint */
+	TOK_HINT, /* opens an optimiser hint */
 	TOK_HINT_END,
 };
 
@@ -180,12 +278,12 @@ struct sql_lexer {
 	const char *token_end;
 	uint8_t backslash;
 	uint8_t in_version;
-	uint8_t operand;     /* the token before ends an operand */
-	uint8_t in_list;     /* set by the normaliser: inside an IN list or a VALUES row */
-	uint8_t last;	     /* the token before: its kind, keyword and first byte */
+	uint8_t operand; /* the token before ends an operand */
+	uint8_t in_list; /* set by the normaliser: inside an IN list or a VALUES row */
+	uint8_t last;	 /* the token before: its kind, keyword and first byte */
 	uint8_t last_id;
 	char last_byte;
-	uint8_t verb;	     /* the token before is a verb: a hint may follow */
+	uint8_t verb; /* the token before is a verb: a hint may follow */
 };
 
 void sql_lexer_init(struct sql_lexer *lx, const char *text, size_t len, const struct sql_options *opt,
@@ -197,8 +295,8 @@ static inline char sql_lexer_peek(const struct sql_lexer *lx)
 	return lx->p < lx->end ? *lx->p : 0;
 }
 /*
- * Skips over elements of a list that are plain literals or placeholders and are followed by a comma; lx->p is behind
- * a comma before and after. Calls hash for each literal.
+ * Skips over elements of a list that are plain literals or placeholders and are followed by a comma; lx->p is
+ * behind a comma before and after. Calls hash for each literal.
  */
 struct sql_literals;
 void sql_lexer_skip_elements(struct sql_lexer *lx, struct sql_literals *lit);
@@ -219,7 +317,8 @@ void sql_lex_quoted(struct sql_lexer *lx, struct sql_token *t, char close);
 int sql_lex_dollar(struct sql_lexer *lx, struct sql_token *t);
 /* E'…', X'…', N'…', U&'…', _latin1'…'; 0 when it is a word. */
 int sql_lex_prefixed(struct sql_lexer *lx, struct sql_token *t);
-/* After the `;`: end of the text when only white space and comments follow (and their tags are taken), else p. */
+/* After the `;`: end of the text when only white space and comments follow (and their tags are taken), else
+ * p. */
 const char *sql_lexer_trailer(struct sql_lexer *lx);
 
 /* ---- fingerprint.c ---- */
@@ -252,10 +351,10 @@ struct reader_frame {
 };
 
 enum reader_count { /* is the select list one COUNT(…)? */
-	COUNT_NONE,
-	COUNT_FIRST,
-	COUNT_OPEN,
-	COUNT_CLOSED,
+		    COUNT_NONE,
+		    COUNT_FIRST,
+		    COUNT_OPEN,
+		    COUNT_CLOSED,
 };
 
 enum reader_expect {
@@ -370,7 +469,8 @@ static inline int sql_is_query(uint8_t stmt)
 /* secret.c: 1 when the token is a password. */
 int sql_reader_secret(struct sql_reader *rd, const struct sql_token *t, char next);
 
-void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char *summary, char *names, size_t names_cap);
+void sql_reader_init(struct sql_reader *rd, const struct sql_rules *rules, char *summary, char *names,
+		     size_t names_cap);
 /*
  * One token. Returns READ_* bits. `next` is the byte after it (white space skipped), 0 at the end.
  */
@@ -405,13 +505,13 @@ enum norm_list_kind {
 
 struct norm_list {
 	uint8_t kind;
-	uint32_t depth;	  /* bracket depth of its elements */
-	size_t elem;	  /* where the current element starts; NORM_NO_ELEM: nothing of it written yet */
-	size_t kept;	  /* the last element that was kept … */
-	size_t kept_len;  /* … 0: none yet */
-	size_t mark;	  /* where the output goes back to when the current element is dropped */
+	uint32_t depth;	   /* bracket depth of its elements */
+	size_t elem;	   /* where the current element starts; NORM_NO_ELEM: nothing of it written yet */
+	size_t kept;	   /* the last element that was kept … */
+	size_t kept_len;   /* … 0: none yet */
+	size_t mark;	   /* where the output goes back to when the current element is dropped */
 	uint8_t mark_last; /* spacing state at mark */
-	uint32_t count;	  /* elements seen … */
+	uint32_t count;	   /* elements seen … */
 	uint32_t distinct; /* … and kept */
 };
 
@@ -428,9 +528,9 @@ struct sql_norm {
 	uint8_t sign_last;
 	uint8_t signs; /* pending unary signs; their text is hashed with the literal */
 	char sign;
-	uint8_t last;	   /* enum norm_last: what was written last */
-	uint8_t last_id;   /* keyword of the last token */
-	uint32_t rows; /* rows of the longest VALUES list at the outermost level */
+	uint8_t last;	 /* enum norm_last: what was written last */
+	uint8_t last_id; /* keyword of the last token */
+	uint32_t rows;	 /* rows of the longest VALUES list at the outermost level */
 };
 
 void sql_norm_init(struct sql_norm *n, char *out, const struct sql_rules *rules, struct sql_literals *lit,
