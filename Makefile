@@ -12,6 +12,10 @@ LLVM_STRIP ?= $(firstword $(shell command -v llvm-strip llvm-strip-14 llvm-strip
 BPFTOOL    ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 
+# Short lines while building; make V=1 shows the commands.
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-6s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
+
 ARCH     := $(shell uname -m)
 BPF_ARCH := $(if $(filter aarch64,$(ARCH)),arm64,x86)
 TRIPLET  := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -72,14 +76,17 @@ help:
 # ---- BPF: objects, one linked object, one skeleton ----
 $(BUILD)/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPFFLAGS) -c $< -o $@
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
 	@$(LLVM_STRIP) -g $@
 
 $(BUILD)/bpf/apm.o: $(BPF_OBJ)
-	$(BPFTOOL) gen object $@ $^
+	$(call say,LINK)
+	$(Q)$(BPFTOOL) gen object $@ $^
 
 $(BUILD)/apm.skel.h: $(BUILD)/bpf/apm.o
-	$(BPFTOOL) gen skeleton $< name apm_bpf > $@.tmp && mv $@.tmp $@
+	$(call say,SKEL)
+	$(Q)$(BPFTOOL) gen skeleton $< name apm_bpf > $@.tmp && mv $@.tmp $@
 
 # ---- the program ----
 $(BUILD)/user/collect/%.o: CPPFLAGS += -isystem $(BUILD)
@@ -89,14 +96,17 @@ $(filter $(BUILD)/san/user/collect/%,$(SAN_OBJ)): | $(BUILD)/apm.skel.h
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/libapm.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/apm-bpf: $(BUILD)/user/main.o $(BUILD)/libapm.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ---- tests ----
 $(BUILD)/san/%.o: %.c
@@ -105,13 +115,15 @@ $(BUILD)/san/%.o: %.c
 
 $(BUILD)/san/libapm.a: $(SAN_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(ABI_BIN): | $(BUILD)/apm.skel.h
 $(ABI_BIN): CPPFLAGS += -isystem $(BUILD)
 $(UNIT_BIN) $(ABI_BIN): $(BUILD)/%: %.c $(BUILD)/san/libapm.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(SAN) -MMD -MP -o $@ $< $(BUILD)/san/libapm.a -lcmocka $(LIBS)
+	$(call say,TEST)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(SAN) -MMD -MP -o $@ $< $(BUILD)/san/libapm.a -lcmocka $(LIBS)
 
 # The BPF programs compiled for the host, over tests/host/shim in libbpf's place.
 HOST_FLAGS = -D__TARGET_ARCH_x86 -Itests/host/shim -Itests/host -Ivmlinux -Ibpf -std=gnu11 -O1 -g -Wall -Wno-unknown-pragmas \
@@ -122,7 +134,8 @@ $(BUILD)/host/bpf/%.o: bpf/%.bpf.c
 
 $(HOST_BIN): $(BUILD)/%: %.c tests/host/bpf_host.c $(HOST_BPF)
 	@mkdir -p $(@D)
-	$(CC) $(HOST_FLAGS) -o $@ $< tests/host/bpf_host.c $(HOST_BPF) -lcmocka
+	$(call say,TEST)
+	$(Q)$(CC) $(HOST_FLAGS) -o $@ $< tests/host/bpf_host.c $(HOST_BPF) -lcmocka
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
@@ -130,23 +143,27 @@ $(BUILD)/fuzz/%.o: %.c
 
 $(BUILD)/fuzz/libapm.a: $(FUZZ_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(FUZZ_BIN): $(BUILD)/%: %.c $(BUILD)/fuzz/libapm.a
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined \
+	$(call say,FUZZ)
+	$(Q)$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined \
 		-MMD -MP -o $@ $< $(BUILD)/fuzz/libapm.a -lelf -lz -ljansson -l:libiberty.a -lm
 
 # Programs traced by live tests: built as an ordinary project would be. A file may name its libraries in a line "LIBS: -lpq".
 PQ_CFLAGS := $(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null)
 $(LIVE_BIN) $(DEMO_BIN): $(BUILD)/%: %.c
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=gnu11 -O2 -g $(WARN) $(PQ_CFLAGS) $(shell sed -n 's/.*CFLAGS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) \
+	$(call say,TEST)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 -O2 -g $(WARN) $(PQ_CFLAGS) $(shell sed -n 's/.*CFLAGS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) \
 		-MMD -MP -o $@ $< $(shell sed -n 's/.*LIBS: *\(.*[^ *\/]\).*/\1/p' $< | head -1)
 
 $(BENCH_BIN): $(BUILD)/%: %.c $(BUILD)/libapm.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libapm.a \
+	$(call say,BENCH)
+	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libapm.a \
 		$(shell sed -n 's/.*LIBS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) $(LIBS)
 
 test-unit: $(UNIT_BIN) $(HOST_BIN) $(BUILD)/apm-bpf
