@@ -67,6 +67,28 @@ enum apm_off {
 	APM_OFF_LITE_MEM_N = 14,     /* its length, s32 */
 	APM_OFF_LITE_STMT_RO = 15,   /* the byte with the bit that says "reads only" */
 	APM_OFF_LITE_RO_MASK = 16,   /* not an offset: that bit */
+	/* libmariadb, libmysqlclient: MYSQL */
+	APM_OFF_MY_ERRNO = 0,
+	APM_OFF_MY_MESSAGE = 1,
+	APM_OFF_MY_SQLSTATE = 2,
+	APM_OFF_MY_AFFECTED = 3,
+	APM_OFF_MY_STATUS = 4, /* server_status */
+	APM_OFF_MY_USER = 5,
+	APM_OFF_MY_DB = 6,
+	APM_OFF_MY_RES_ROWS = 7, /* MYSQL_RES */
+	/* MYSQL_STMT; the first three in the order of those of MYSQL */
+	APM_OFF_MY_STMT_ERRNO = 8,
+	APM_OFF_MY_STMT_MESSAGE = 9,
+	APM_OFF_MY_STMT_SQLSTATE = 10,
+	APM_OFF_MY_STMT_AFFECTED = 11,
+	APM_OFF_MY_STMT_ROWS = 12,
+	APM_OFF_MY_STMT_CONN = 13,
+	APM_OFF_MY_STMT_PARAM_COUNT = 14,
+	APM_OFF_MY_STMT_PARAMS = 15, /* array of MYSQL_BIND */
+	APM_OFF_MY_SEND_MOVED = 16,  /* not an offset: at the probe in mysql_send_query, text and length are
+					the  third and fourth argument */
+	APM_OFF_MY_FIELDS = 17,	     /* columns of the result; 0 = there is none */
+	APM_OFF_MY_STMT_FIELDS = 18,
 	APM_OFF_MAX = 20,
 };
 

@@ -53,20 +53,21 @@ enum apm_conn_op {
  */
 struct apm_conn {
 	struct apm_exec exec; /* libpq: being collected */
-	__u64 name_id;	      /* APM_OP_PREPARE: the name being prepared */
-	__u64 text_ptr;	      /* text that could not be read at the start: tried again at the first result */
+	__u64 name_id;	/* APM_OP_PREPARE: the name being prepared; MYSQL: length of the text at text_ptr,
+			   later the unbuffered result that is being read */
+	__u64 text_ptr; /* text that could not be read at the start: tried again at the first result */
 	__u32 gen;
 	__u32 op;		      /* enum apm_conn_op */
 	__u32 queue_head; /* number of the last that was taken from the queue */
 	__u32 queue_tail; /* of the last that was put there */
 };
 
-/* handles: an sqlite3_stmt. */
+/* handles: an sqlite3_stmt, a MYSQL_STMT, or an unbuffered MYSQL_RES. */
 struct apm_handle {
 	struct apm_exec exec;
 	__u64 text_ptr; /* the text that text_id stands for was at this address */
 	__u64 db;
-	__u64 changes; /* total_changes of the connection at the start */
+	__u64 mark; /* sqlite3_stmt: total_changes of the connection at the start; MYSQL_RES: its statement */
 	__u32 runs;
 	__u8 text_known;
 	__u8 inside;   /* prepared by sqlite3_exec: handle and text go without a sign */

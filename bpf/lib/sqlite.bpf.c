@@ -267,7 +267,7 @@ static __always_inline void execution_start(struct apm_thread *t, struct apm_han
 			handle_text(h, v->text);
 	}
 	if (!h->readonly)
-		h->changes = handle_changes(h, lib);
+		h->mark = handle_changes(h, lib);
 	if (v->vars > 0)
 		bound_values(t, &h->exec, v, lib);
 }
@@ -382,7 +382,7 @@ static __always_inline void step_return(struct apm_handle *h, u64 stmt, s32 rc, 
 		x->flags |= APM_STMT_ERROR;
 		db_error(h->db, lib, x->seq, rc);
 	} else if (!x->rows && !h->readonly && h->db && lib_off(lib, APM_OFF_LITE_DB_CHANGES, &off) &&
-		   handle_changes(h, lib) != h->changes) {
+		   handle_changes(h, lib) != h->mark) {
 		x->rows = read_u64(h->db + off);
 	}
 	execution_end(h, stmt, 0, now);

@@ -146,18 +146,16 @@ static int symbol_at(const struct walk *w, const struct symbol_table *t, size_t 
 	return *name ? 0 : -ENOENT;
 }
 
-static int walk_table(struct walk *w, struct elf_file *f, uint32_t type)
+/* Entries of one kind: those of old versions, or the rest. */
+static int walk_entries(struct walk *w, const struct symbol_table *t, int hidden)
 {
-	struct symbol_table t;
 	size_t i;
 
-	if (table_load(f, type, &t))
-		return 0;
-	for (i = 0; i < t.count; i++) {
+	for (i = 0; i < t->count; i++) {
 		struct elf_symbol sym;
 		int ret;
 
-		if (symbol_at(w, &t, i, &sym))
+		if (symbol_at(w, t, i, &sym) || sym.hidden != hidden)
 			continue;
 		ret = seen_add(w, sym.name, sym.addr);
 		if (ret == 1)
@@ -166,6 +164,18 @@ static int walk_table(struct walk *w, struct elf_file *f, uint32_t type)
 			return ret;
 	}
 	return 0;
+}
+
+/* A function may have an old and a current version at one address: then it is told as current. */
+static int walk_table(struct walk *w, struct elf_file *f, uint32_t type)
+{
+	struct symbol_table t;
+	int ret;
+
+	if (table_load(f, type, &t))
+		return 0;
+	ret = walk_entries(w, &t, 0);
+	return ret || !t.version_count ? ret : walk_entries(w, &t, 1);
 }
 
 /* CRC-32 as .gnu_debuglink uses it (that of IEEE 802.3, reflected), of the whole file. */

@@ -59,8 +59,12 @@ void arm_each(const char *program, void (*fn)(const char *path, void *arg), void
 {
 	struct arm a = {fn, arg};
 
-	if (program && strchr(program, '/'))
+	if (program && strchr(program, '/')) {
 		fn(program, arg);
+		/* It would run into the probes before its process can be judged. */
+		if (!target_file_returns_safe(program))
+			return;
+	}
 	each_element(&a, getenv("LD_PRELOAD"), arm_file);
 	each_element(&a, getenv("LD_LIBRARY_PATH"), arm_directory);
 	target_cached_libraries(arm_cached, &a);

@@ -12,8 +12,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "abi/event.h"
-
 #define LINKS_MAX (LIB_PROBES_MAX * 2)
 
 struct attachment {
@@ -22,19 +20,6 @@ struct attachment {
 	int session_fd; /* a raw link, -1 = none */
 	unsigned int sites;
 };
-
-/* The names of the BPF programs of each library. */
-static const char *program_prefix(uint8_t system)
-{
-	switch (system) {
-	case APM_SYSTEM_POSTGRESQL:
-		return "libpq";
-	case APM_SYSTEM_SQLITE:
-		return "sqlite";
-	default:
-		return "";
-	}
-}
 
 /* Sites of one role, each once: symbol versions and thunks may share an address. */
 struct site_list {
@@ -188,7 +173,7 @@ static struct attachment *attach(const struct loader *l, const char *prefix, con
 
 struct attachment *attach_library(const struct loader *l, const struct lib_match *m, int fd)
 {
-	return attach(l, program_prefix(m->system), m, fd);
+	return attach(l, m->programs, m, fd);
 }
 
 struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_off, int entry, int ret)

@@ -74,7 +74,7 @@ static uint16_t state_flag(const struct walk *w, const struct apm_exec *x, int r
 }
 
 static void report(const struct walk *w, const struct apm_key *key, const struct apm_exec *x, uint64_t conn,
-		   uint64_t handle, uint32_t conn_gen)
+		   uint64_t handle)
 {
 	int running =
 		x->enter != 0 || handle == 0; /* on a connection the server is at work between calls too */
@@ -97,7 +97,7 @@ static void report(const struct walk *w, const struct apm_key *key, const struct
 		.handle = handle,
 		.param_hash = x->param_hash,
 		.call_site = x->call_site,
-		.conn_gen = conn_gen,
+		.conn_gen = x->conn_gen,
 		.lib_id = x->lib_id,
 		.system = x->system,
 		.param_count = x->param_count,
@@ -128,7 +128,7 @@ static void visit_handle(const struct walk *w, const struct apm_key *key, const 
 		return;
 	if (!w->all && !w->ended && (h->exec.enter || h->exec.t_last > w->idle_since_ns))
 		return;
-	report(w, key, &h->exec, h->db, key->ptr, 0);
+	report(w, key, &h->exec, h->db, key->ptr);
 }
 
 static void visit_conn(const struct walk *w, const struct apm_key *key, const struct apm_conn *c)
@@ -136,7 +136,7 @@ static void visit_conn(const struct walk *w, const struct apm_key *key, const st
 	int wanted = w->all || (w->ended && key->tgid == w->ended);
 
 	if (wanted && c->exec.seq && c->op == APM_OP_STATEMENT)
-		report(w, key, &c->exec, key->ptr, 0, c->gen);
+		report(w, key, &c->exec, key->ptr, 0);
 }
 
 /* Reads a hash map in batches: a lookup per entry would cost a system call each. */

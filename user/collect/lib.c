@@ -19,6 +19,7 @@
 
 static const struct lib_row *const rows[] = {
 	&lib_libpq,
+	&lib_mysql,
 	&lib_sqlite,
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(*rows))
@@ -26,8 +27,10 @@ static const struct lib_row *const rows[] = {
 int lib_name_is_likely(const char *name)
 {
 	for (size_t i = 0; i < ROW_COUNT; i++) {
-		if (strstr(name, rows[i]->file_hint))
-			return 1;
+		for (size_t k = 0; k < 2 && rows[i]->file_hint[k]; k++) {
+			if (strstr(name, rows[i]->file_hint[k]))
+				return 1;
+		}
 	}
 	return 0;
 }
@@ -337,6 +340,7 @@ static void recognise_one(const struct lib_row *row, const struct lib_file *lf, 
 
 	memset(m, 0, sizeof(*m));
 	m->name = row->name;
+	m->programs = row->programs;
 	m->system = row->system;
 	m->facts.system = row->system;
 	elf_build_id(f, m->build_id);

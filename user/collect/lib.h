@@ -22,8 +22,9 @@ const struct elf_symbol *lib_find(const struct lib_file *lf, const char *name);
 
 struct lib_row {
 	const char *name;
+	const char *programs;	   /* its BPF programs' names begin with this: "libpq" of libpq_entry */
 	uint8_t system;		   /* enum apm_system */
-	const char *file_hint;	   /* part of the file names it is usually found under */
+	const char *file_hint[2];  /* parts of the file names it is usually found under */
 	const char *prefix[3];	   /* its functions begin with one of these; NULL ends */
 	const char *public_prefix; /* and those of its public interface with this */
 	/* Bytes that no program contains unless this library is in it: tells a copy that was stripped. */
@@ -41,6 +42,7 @@ struct lib_row {
 };
 
 extern const struct lib_row lib_libpq;
+extern const struct lib_row lib_mysql;
 extern const struct lib_row lib_sqlite;
 
 /* Notes in m->missing that `what` could not be proven from function `where`. */

@@ -127,10 +127,11 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 
 const struct lib_row lib_libpq = {
 	.name = "libpq",
+	.programs = "libpq",
 	.system = APM_SYSTEM_POSTGRESQL,
 	/* fe-protocol3.c, a message that is not translated away */
 	.marker = "without prior row description (\"T\" message)",
-	.file_hint = "libpq",
+	.file_hint = {"libpq"},
 	.prefix = {"PQ", "pq"},
 	.public_prefix = "PQ",
 	.symbol = symbols,

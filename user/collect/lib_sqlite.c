@@ -392,9 +392,10 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 
 const struct lib_row lib_sqlite = {
 	.name = "sqlite3",
+	.programs = "sqlite",
 	.system = APM_SYSTEM_SQLITE,
 	.marker = "SQLite format 3", /* the header of every database it writes */
-	.file_hint = "sqlite",
+	.file_hint = {"sqlite"},
 	.prefix = {"sqlite3"},
 	.public_prefix = "sqlite3_",
 	.symbol = symbols,

@@ -69,8 +69,9 @@ struct lib_probe {
 
 /* A library recognised in a file. */
 struct lib_match {
-	const char *name; /* "libpq", "sqlite3" */
-	char version[32]; /* "5.15", "3.40.1"; empty = not known */
+	const char *name;     /* "libpq", "sqlite3" */
+	const char *programs; /* of its BPF programs: struct lib_row */
+	char version[32];     /* "5.15", "3.40.1"; empty = not known */
 	char build_id[65];
 	uint8_t system;	   /* enum apm_system */
 	uint8_t is_static; /* found by .symtab inside a program or another library */

@@ -124,6 +124,14 @@ static int verdict_of_fd(int fd, char *why, size_t why_len)
 	return v->safe;
 }
 
+int target_file_returns_safe(const char *path)
+{
+	char why[64];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || verdict_of_fd(fd, why, sizeof(why));
+}
+
 int target_returns_safe(pid_t pid, char *why, size_t why_len)
 {
 	struct proc_maps maps = {0};

@@ -402,6 +402,25 @@ static int hold(struct session *s, const struct statement *stmt)
 	return s->sink.on_statement(&opening, s->sink.arg);
 }
 
+/* Whether an event tells one of several results of one statement (a procedure's), not of several statements.
+ */
+static int is_partial(struct session *s, const struct apm_ev_stmt *ev)
+{
+	const struct text *t;
+
+	if (!ev->result_index && !(ev->hdr.flags & APM_STMT_MORE))
+		return 0;
+	t = text_of(s, ev);
+	return t && !t->part;
+}
+
+static void add_results(struct statement *stmt, const struct statement *before)
+{
+	stmt->t_start = before->t_start;
+	stmt->rows += before->rows;
+	stmt->duration_ns += before->duration_ns;
+}
+
 static int feed_stmt(struct session *s, const struct record *rec)
 {
 	const struct apm_ev_stmt *ev = rec->stmt;
@@ -414,9 +433,15 @@ static int feed_stmt(struct session *s, const struct record *rec)
 	err = identify(s, ev, &stmt);
 	if (err <= 0)
 		return err;
+	h = table_count(s->open) ? table_peek(s->open, key) : NULL;
+	if (is_partial(s, ev)) {
+		if (h)
+			add_results(&stmt, &h->stmt);
+		if (ev->hdr.flags & APM_STMT_MORE)
+			return hold(s, &stmt);
+	}
 	if (ev->hdr.flags & APM_STMT_OPEN && !(ev->hdr.flags & APM_STMT_IN_FLIGHT))
 		return hold(s, &stmt);
-	h = table_count(s->open) ? table_peek(s->open, key) : NULL;
 	if (!h || !h->delivered) {
 		if (h) {
 			h->delivered = 1;

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * libmariadb and libmysqlclient. A statement in text begins in mysql_real_query or mysql_send_query; what
+ * came back is known when mysql_real_query, mysql_read_query_result or mysql_next_result returns: rows
+ * affected, or that a result set follows, which mysql_store_result fetches at once and mysql_use_result row
+ * by row, until mysql_free_result. A prepared statement runs in mysql_stmt_execute. State is kept per MYSQL
+ * and per MYSQL_STMT. Struct offsets come from the library's own accessors, decoded when it is attached
+ * (user/collect/lib_mysql.c).
+ */
+#include "lib/mysql_conn.bpf.h"
+#include "lib/mysql_stmt.bpf.h"
+
+/* mysql_com.h: a bit of server_status */
+#define SERVER_MORE_RESULTS_EXISTS 8
+
+/* ---- statements in text ---- */
+
+static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags, u64 now)
+{
+	statement_send(&c->exec, conn, 0, flags, now);
+	c->exec.seq = 0;
+	c->exec.enter = 0;
+	c->text_ptr = 0;
+	c->name_id = 0;
+	return 0;
+}
+
+static __always_inline void conn_failed(struct apm_conn *c, u64 conn, const struct apm_lib *lib, u64 now)
+{
+	error_send(conn, lib, APM_OFF_MY_ERRNO, c->exec.seq);
+	conn_end(c, conn, APM_STMT_ERROR, now);
+}
+
+/* One result is complete. When the server has announced another one the statement goes on. */
+static __always_inline void result_done(struct apm_conn *c, u64 conn, const struct apm_lib *lib, u64 rows,
+					u64 now)
+{
+	struct apm_exec *x = &c->exec;
+	u64 off;
+
+	x->rows = rows;
+	if (!lib_off(lib, APM_OFF_MY_STATUS, &off) || !(read_u32(conn + off) & SERVER_MORE_RESULTS_EXISTS)) {
+		conn_end(c, conn, 0, now);
+		return;
+	}
+	statement_send(x, conn, 0, APM_STMT_MORE, now);
+	x->result_index++;
+	x->rows = 0;
+	x->duration_ns = 0;
+	x->t_start = now;
+	x->t_first = 0;
+}
+
+/* All that the program wants of an unbuffered result has been fetched. */
+static __noinline int use_done(struct apm_conn *c, u64 conn, const struct apm_lib *lib)
+{
+	u64 now = bpf_ktime_get_ns(), off, rows = 0;
+
+	if (lib_off(lib, APM_OFF_MY_RES_ROWS, &off))
+		rows = read_u64(c->name_id + off);
+	c->name_id = 0;
+	c->exec.t_last = now;
+	c->exec.rows = rows;
+	if (lib_off(lib, APM_OFF_MY_ERRNO, &off) && read_u32(conn + off))
+		conn_failed(c, conn, lib, now);
+	else
+		result_done(c, conn, lib, rows, now);
+	return 0;
+}
+
+/* A statement that is still open when the connection is used for something else: not fetched, or given up. */
+static __always_inline void conn_leave(struct apm_conn *c, u64 conn, const struct apm_lib *lib)
+{
+	if (c->exec.seq && c->name_id && !c->text_ptr)
+		use_done(c, conn, lib);
+	if (c->exec.seq)
+		conn_end(c, conn, c->exec.t_first ? 0 : APM_STMT_NO_RETURN, bpf_ktime_get_ns());
+}
+
+static __always_inline bool text_read_now(struct apm_conn *c, u64 conn, u64 ptr, u64 len)
+{
+	struct text_source src = {
+		.text_id = c->exec.text_id,
+		.conn = conn,
+		.ptr = ptr,
+		.len = len >> 31 ? TEXT_LEN_UNKNOWN : (s32)len, /* (unsigned long)-1: ends at its NUL */
+		.system = APM_SYSTEM_MYSQL,
+	};
+
+	return text_send(&src) >= 0;
+}
+
+static __always_inline void query_start(struct pt_regs *ctx, struct apm_conn *c, u64 conn, u64 cookie,
+					const struct apm_lib *lib, u64 text, u64 len)
+{
+	bool inside;
+
+	conn_leave(c, conn, lib);
+	exec_start(&c->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, lib->lib_id);
+	c->exec.conn_gen = c->gen;
+	c->exec.text_id = c->exec.seq;
+	c->exec.call_site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
+	c->op = APM_OP_STATEMENT;
+	c->text_ptr = 0;
+	if (!text_read_now(c, conn, text, len)) {
+		c->text_ptr = text;
+		c->name_id = len;
+	}
+}
+
+static __always_inline void real_query_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+					     const struct apm_lib *lib)
+{
+	u64 conn = PT_REGS_PARM1(ctx);
+	struct apm_call *call = call_begin(ctx, t, conn, cookie);
+	struct apm_conn *c;
+
+	if (!call)
+		return;
+	call->seq = 0;
+	c = conn_get(conn, lib);
+	if (!c)
+		return;
+	query_start(ctx, c, conn, cookie, lib, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	call->seq = c->exec.seq;
+}
+
+/* mysql_send_query(mysql, sql, len), or the jump at its end, where sql and len are other arguments. */
+static __always_inline void send_query_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+					     const struct apm_lib *lib)
+{
+	u64 text = PT_REGS_PARM2(ctx), len = PT_REGS_PARM3(ctx), last = PT_REGS_PARM4(ctx);
+	u64 conn = PT_REGS_PARM1(ctx);
+	struct apm_call *call;
+	struct apm_conn *c;
+
+	barrier_var(text); /* or the compiler picks a register's address in the context first */
+	barrier_var(len);
+	barrier_var(last);
+	if (lib->off[APM_OFF_MY_SEND_MOVED] > 0) {
+		text = len;
+		len = last;
+	}
+	calls_unwind_entry(t, PT_REGS_SP(ctx));
+	call = call_top(t);
+	if (call && call->obj == conn)
+		return; /* mysql_real_query of libmysqlclient */
+	c = conn_get(conn, lib);
+	if (!c)
+		return;
+	query_start(ctx, c, conn, cookie, lib, text, len);
+	c->exec.flags |= APM_STMT_ASYNC;
+}
+
+/*
+ * A later call for the statement that is open on a connection: mysql_store_result and mysql_use_result when a
+ * result is there, the others when the next is waited for.
+ */
+static __always_inline void conn_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
+				       const struct apm_lib *lib)
+{
+	u64 conn = PT_REGS_PARM1(ctx), now;
+	struct apm_conn *c = conn_find(conn);
+	u32 symbol = APM_COOKIE_SYMBOL(cookie);
+	bool fetches = symbol == SYM_mysql_store_result || symbol == SYM_mysql_use_result;
+	struct apm_call *call;
+
+	if (!c)
+		return;
+	if (symbol == SYM_mysql_next_result && c->exec.seq && c->exec.t_first && c->name_id)
+		use_done(c, conn, lib); /* it is freed later */
+	if (!c->exec.seq || fetches != (c->exec.t_first != 0))
+		return;
+	call = call_begin(ctx, t, conn, cookie);
+	if (!call)
+		return;
+	now = bpf_ktime_get_ns();
+	call->seq = c->exec.seq;
+	c->exec.calls++;
+	/* Until the first result the time since the start counts as waiting for the server. */
+	if (!c->exec.enter)
+		c->exec.enter = now;
+	if (c->exec.result_index && !c->exec.t_first)
+		c->exec.t_start = now;
+}
+
+/* mysql_real_query, mysql_read_query_result and mysql_next_result: what came back is known. */
+static __always_inline void header_returned(struct apm_conn *c, u64 conn, const struct apm_lib *lib, s32 rc)
+{
+	struct apm_exec *x = &c->exec;
+	u64 now = bpf_ktime_get_ns(), off, rows = 0;
+
+	exec_leave(x, now);
+	x->t_first = now;
+	if (c->text_ptr) {
+		if (!text_read_now(c, conn, c->text_ptr, c->name_id))
+			count(APM_CNT_UNREADABLE_TEXT);
+		c->text_ptr = 0;
+	}
+	c->name_id = 0;
+	if (rc) {
+		conn_failed(c, conn, lib, now);
+		return;
+	}
+	if (lib_off(lib, APM_OFF_MY_FIELDS, &off) && read_u32(conn + off))
+		return; /* rows are to be fetched */
+	if (lib_off(lib, APM_OFF_MY_AFFECTED, &off))
+		rows = read_u64(conn + off);
+	result_done(c, conn, lib, rows, now);
+}
+
+static __always_inline void store_returned(struct apm_conn *c, u64 conn, const struct apm_lib *lib,
+					   u64 result)
+{
+	u64 now = bpf_ktime_get_ns(), off;
+
+	exec_leave(&c->exec, now);
+	if (!result)
+		conn_failed(c, conn, lib, now);
+	else
+		result_done(c, conn, lib,
+			    lib_off(lib, APM_OFF_MY_RES_ROWS, &off) ? read_u64(result + off) : 0, now);
+}
+
+/* Rows of an unbuffered result are counted in it as they are fetched. Which statement it belongs to is kept
+ * until mysql_free_result. */
+static __always_inline void use_returned(struct apm_conn *c, u64 conn, const struct apm_lib *lib, u64 result)
+{
+	struct apm_key key = object_key(result);
+	struct apm_handle *h;
+	u64 now = bpf_ktime_get_ns();
+
+	exec_leave(&c->exec, now);
+	if (!result) {
+		conn_failed(c, conn, lib, now);
+		return;
+	}
+	if (bpf_map_update_elem(&handles, &key, &handle_zero, BPF_ANY))
+		count(APM_CNT_MAP_FULL);
+	h = bpf_map_lookup_elem(&handles, &key);
+	if (!h)
+		return;
+	h->db = conn;
+	h->mark = c->exec.seq;
+	c->name_id = result;
+}
+
+static __always_inline void free_result_enter(u64 result, const struct apm_lib *lib)
+{
+	struct apm_key key = object_key(result);
+	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct apm_conn *c;
+	u64 conn, mark;
+
+	if (!h)
+		return;
+	conn = h->db;
+	mark = h->mark;
+	bpf_map_delete_elem(&handles, &key);
+	c = conn_find(conn);
+	if (c && mark && c->exec.seq == mark && c->name_id == result)
+		use_done(c, conn, lib);
+}
+
+static __always_inline void close_enter(u64 conn, const struct apm_lib *lib)
+{
+	struct apm_key key = object_key(conn);
+	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct apm_ev_close *e;
+
+	if (!c)
+		return;
+	conn_leave(c, conn, lib);
+	e = event_reserve(struct apm_ev_close, 0);
+	if (e) {
+		event_header(&e->hdr, APM_EV_CLOSE, sizeof(*e), 0);
+		e->handle = conn;
+		e->handle_kind = APM_HANDLE_CONN;
+		e->conn_gen = c->gen;
+		event_submit(e);
+	}
+	bpf_map_delete_elem(&conns, &key);
+}
+
+/* ---- programs ---- */
+
+SEC("uprobe.multi")
+int mysql_entry(struct pt_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u32 lib_id = APM_COOKIE_LIB(cookie);
+	struct apm_thread *t = thread_enter();
+	struct apm_lib *lib;
+
+	if (!t)
+		return 0;
+	lib = bpf_map_lookup_elem(&libs, &lib_id);
+	if (!lib)
+		return 0;
+	switch (APM_COOKIE_SYMBOL(cookie)) {
+	case SYM_mysql_real_query:
+		real_query_enter(ctx, t, cookie, lib);
+		break;
+	case SYM_mysql_send_query:
+		send_query_enter(ctx, t, cookie, lib);
+		break;
+	case SYM_mysql_read_query_result:
+	case SYM_mysql_next_result:
+	case SYM_mysql_store_result:
+	case SYM_mysql_use_result:
+		conn_enter(ctx, t, cookie, lib);
+		break;
+	case SYM_mysql_free_result:
+		free_result_enter(PT_REGS_PARM1(ctx), lib);
+		break;
+	case SYM_mysql_close:
+		close_enter(PT_REGS_PARM1(ctx), lib);
+		break;
+	case SYM_mysql_stmt_prepare:
+		prepare_enter(ctx, t, cookie, lib);
+		break;
+	case SYM_mysql_stmt_execute:
+	case SYM_mariadb_stmt_execute_direct:
+		execute_enter(ctx, t, cookie, lib);
+		break;
+	case SYM_mysql_stmt_store_result:
+		stmt_store_enter(ctx, t, cookie);
+		break;
+	case SYM_mysql_stmt_close:
+		stmt_close_enter(PT_REGS_PARM1(ctx), lib);
+		break;
+	}
+	return 0;
+}
+
+/* A call on a connection has returned. */
+static __noinline int conn_return(const struct apm_call *call, const struct apm_lib *lib, u64 rc)
+{
+	u64 conn = call->obj;
+	struct apm_conn *c = conn_find(conn);
+
+	if (!c || !call->seq || c->exec.seq != call->seq)
+		return 0;
+	if (call->symbol == SYM_mysql_store_result)
+		store_returned(c, conn, lib, rc);
+	else if (call->symbol == SYM_mysql_use_result)
+		use_returned(c, conn, lib, rc);
+	else
+		header_returned(c, conn, lib, (s32)rc);
+	return 0;
+}
+
+/* A call on a prepared statement has returned. */
+static __noinline int stmt_return(const struct apm_call *call, const struct apm_lib *lib, s32 rc)
+{
+	struct apm_key key = object_key(call->obj);
+	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+
+	if (!h)
+		return 0;
+	if (call->symbol == SYM_mysql_stmt_prepare)
+		prepare_returned(call, h, lib, rc);
+	else if (!call->seq || h->exec.seq != call->seq)
+		return 0;
+	else if (call->symbol == SYM_mysql_stmt_store_result)
+		stmt_store_returned(h, key.ptr, lib, rc);
+	else
+		execute_returned(h, key.ptr, lib, rc);
+	return 0;
+}
+
+SEC("uprobe.multi")
+int mysql_return(struct pt_regs *ctx)
+{
+	struct apm_thread *t = thread_find();
+	struct apm_call *call;
+	struct apm_lib *lib;
+	u32 lib_id;
+
+	if (!t)
+		return 0;
+	calls_unwind_return(t, PT_REGS_SP(ctx));
+	call = call_returning(t, PT_REGS_SP(ctx));
+	if (!call)
+		return 0; /* an inner call that is not followed */
+	lib_id = call->lib_id;
+	lib = bpf_map_lookup_elem(&libs, &lib_id);
+	if (!lib)
+		return 0;
+	if (call->symbol < SYM_mysql_stmt_prepare)
+		conn_return(call, lib, PT_REGS_RC(ctx));
+	else
+		stmt_return(call, lib, (s32)PT_REGS_RC(ctx));
+	call_pop(t);
+	return 0;
+}

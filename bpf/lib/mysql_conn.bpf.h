@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* libmariadb and libmysqlclient: calls, connections and errors. */
+#ifndef APM_LIB_MYSQL_CONN_BPF_H
+#define APM_LIB_MYSQL_CONN_BPF_H
+
+#include "peer.bpf.h"
+#include "statement.bpf.h"
+#include "text.bpf.h"
+#include "lib/mysql.h"
+
+enum {
+#define MYSQL_SYMBOL(name, number, entry, ret, required) SYM_##name = number,
+	APM_MYSQL_SYMBOLS(MYSQL_SYMBOL)
+};
+
+/* struct st_net, first in MYSQL, is public (mysql_com.h) and the same in MariaDB and MySQL since 4.1. */
+#define NET_FD 0x28
+
+static const struct apm_conn conn_zero;
+static const struct apm_handle handle_zero;
+
+static __always_inline struct apm_key object_key(u64 ptr)
+{
+	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = ptr};
+}
+
+/* ---- connections ---- */
+
+static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen)
+{
+	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+	u64 off, name;
+
+	if (!e)
+		return 0;
+	__builtin_memset(e, 0, sizeof(*e));
+	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
+	e->conn = conn;
+	e->conn_gen = gen;
+	e->system = APM_SYSTEM_MYSQL;
+	e->lib_id = lib->lib_id;
+	e->fd = read_u32(conn + NET_FD);
+	conn_peer(e, e->fd);
+	if (lib_off(lib, APM_OFF_MY_DB, &off)) {
+		name = read_u64(conn + off);
+		if (name)
+			bpf_probe_read_user_str(e->database, sizeof(e->database), (void *)name);
+	}
+	if (lib_off(lib, APM_OFF_MY_USER, &off)) {
+		name = read_u64(conn + off);
+		if (name)
+			bpf_probe_read_user_str(e->user, sizeof(e->user), (void *)name);
+	}
+	event_submit(e);
+	return 0;
+}
+
+static __always_inline struct apm_conn *conn_find(u64 ptr)
+{
+	struct apm_key key = object_key(ptr);
+
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
+static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *lib)
+{
+	struct apm_key key = object_key(ptr);
+	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+
+	if (c)
+		return c;
+	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
+		count(APM_CNT_MAP_FULL);
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!c)
+		return NULL;
+	c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
+	conn_announce(ptr, lib, c->gen);
+	return c;
+}
+
+/* ---- errors ---- */
+
+/* Number, message and SQLSTATE stand in MYSQL and in MYSQL_STMT; `first` is APM_OFF_MY_ERRNO or
+ * APM_OFF_MY_STMT_ERRNO. */
+static __noinline int error_send(u64 object, const struct apm_lib *lib, u32 first, u64 seq)
+{
+	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);
+	u64 off;
+	s64 n;
+
+	if (!e)
+		return 0;
+	event_header(&e->hdr, APM_EV_ERROR, sizeof(*e), seq);
+	e->number = 0;
+	e->system = APM_SYSTEM_MYSQL;
+	e->reserved = 0;
+	e->size = 0;
+	__builtin_memset(e->sqlstate, 0, sizeof(e->sqlstate));
+	__builtin_memset(e->message, 0, sizeof(e->message));
+	if (first != APM_OFF_MY_ERRNO)
+		first = APM_OFF_MY_STMT_ERRNO;
+	if (lib_off(lib, first, &off))
+		e->number = read_u32(object + off);
+	if (lib_off(lib, first + 1, &off)) {
+		n = bpf_probe_read_user_str(e->message, sizeof(e->message), (void *)(object + off));
+		e->size = n > 0 ? n - 1 : 0;
+	}
+	if (lib_off(lib, first + 2, &off))
+		bpf_probe_read_user_str(e->sqlstate, sizeof(e->sqlstate), (void *)(object + off));
+	event_submit(e);
+	return 0;
+}
+
+/* ---- calls ---- */
+
+/* Pushes a call that works on `obj`; NULL when it is made by the library inside such a call. */
+static __always_inline struct apm_call *call_begin(struct pt_regs *ctx, struct apm_thread *t, u64 obj,
+						   u64 cookie)
+{
+	u64 sp = PT_REGS_SP(ctx);
+	struct apm_call *call;
+
+	calls_unwind_entry(t, sp);
+	call = call_top(t);
+	if (call && call->obj == obj)
+		return NULL;
+	call = call_push(t);
+	if (!call)
+		return NULL;
+	call->sp = sp;
+	call->obj = obj;
+	call->symbol = APM_COOKIE_SYMBOL(cookie);
+	call->lib_id = APM_COOKIE_LIB(cookie);
+	return call;
+}
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libmariadb and libmysqlclient: offsets in MYSQL, MYSQL_RES and MYSQL_STMT, read out of the documented
+ * accessors. The structures differ between the two and between releases; what each function below has to do
+ * with them follows from the manual of the C interface, which both share.
+ */
+#include "collect/lib.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "abi/event.h"
+#include "collect/accessor.h"
+#include "collect/site_code.h"
+#include "lib/mysql.h"
+
+/* How many arguments are read at the probe: they must not have changed there. */
+#define ARGS_mysql_real_query		 3
+#define ARGS_mysql_send_query		 1 /* the others are looked for: prove_send() */
+#define ARGS_mysql_read_query_result	 1
+#define ARGS_mysql_next_result		 1
+#define ARGS_mysql_store_result		 1
+#define ARGS_mysql_use_result		 1
+#define ARGS_mysql_free_result		 1
+#define ARGS_mysql_close		 1
+#define ARGS_mysql_stmt_prepare		 3
+#define ARGS_mysql_stmt_execute		 1
+#define ARGS_mysql_stmt_store_result	 1
+#define ARGS_mysql_stmt_close		 1
+#define ARGS_mariadb_stmt_execute_direct 3
+
+static const struct lib_symbol symbols[] = {
+#define SYMBOL_ROW(fn, number, at_entry, at_return, required) \
+	{.symbol = number,                                    \
+	 .name = #fn,                                         \
+	 .entry = at_entry,                                   \
+	 .ret = at_return,                                    \
+	 .optional = !(required),                             \
+	 .args = ARGS_##fn},
+	APM_MYSQL_SYMBOLS(SYMBOL_ROW)
+#undef SYMBOL_ROW
+};
+
+#define ADDRESS 0 /* the field is an array, and its address is returned */
+
+static const struct field {
+	const char *fn;
+	enum apm_off off;
+	uint8_t size;
+	const char *what;
+} fields[] = {
+	{"mysql_errno", APM_OFF_MY_ERRNO, 4, "error number"},
+	{"mysql_error", APM_OFF_MY_MESSAGE, ADDRESS, "message"},
+	{"mysql_sqlstate", APM_OFF_MY_SQLSTATE, ADDRESS, "SQLSTATE"},
+	{"mysql_affected_rows", APM_OFF_MY_AFFECTED, 8, "rows affected"},
+	{"mysql_field_count", APM_OFF_MY_FIELDS, 4, "columns"},
+	{"mysql_num_rows", APM_OFF_MY_RES_ROWS, 8, "rows"},
+	{"mysql_stmt_errno", APM_OFF_MY_STMT_ERRNO, 4, "error number of a prepared statement"},
+	{"mysql_stmt_error", APM_OFF_MY_STMT_MESSAGE, ADDRESS, "its message"},
+	{"mysql_stmt_sqlstate", APM_OFF_MY_STMT_SQLSTATE, ADDRESS, "its SQLSTATE"},
+	{"mysql_stmt_affected_rows", APM_OFF_MY_STMT_AFFECTED, 8, "its rows affected"},
+	{"mysql_stmt_field_count", APM_OFF_MY_STMT_FIELDS, 4, "its columns"},
+	{"mysql_stmt_num_rows", APM_OFF_MY_STMT_ROWS, 8, "its rows"},
+	{"mysql_stmt_param_count", APM_OFF_MY_STMT_PARAM_COUNT, 4, "its parameters"},
+};
+
+static int run(const struct lib_file *lf, const char *name, const struct sym_events *events)
+{
+	const struct elf_symbol *fn = lib_find(lf, name);
+
+	return fn && !sym_run(lf->code, fn->addr, fn->size, events);
+}
+
+/* ---- mysql_more_results: `return mysql->server_status & SERVER_MORE_RESULTS_EXISTS ? 1 : 0` ---- */
+
+static void status_load(const struct sym_run *r, int32_t load, void *arg)
+{
+	int64_t off;
+
+	if (sym_is_load(r, load, 0, 0, &off))
+		accessor_answer_add(arg, off);
+	else
+		((struct accessor_answer *)arg)->count = -1;
+}
+
+static void status_return(struct sym_run *r, int32_t value, void *arg)
+{
+	sym_each_load(r, value, status_load, arg);
+}
+
+static void status_cond(struct sym_run *r, const struct sym_cond *c, void *arg)
+{
+	sym_each_load(r, c->lhs, status_load, arg);
+}
+
+static void prove_status(const struct lib_file *lf, struct lib_match *m)
+{
+	struct accessor_answer a = {0};
+	struct sym_events events = {.on_return = status_return, .on_cond = status_cond, .arg = &a};
+	int32_t off;
+
+	if (run(lf, "mysql_more_results", &events) && accessor_answer_get(&a, &off))
+		m->facts.off[APM_OFF_MY_STATUS] = off;
+	else
+		lib_missing(m, "further results", "mysql_more_results");
+}
+
+/*
+ * User and database have no accessors. In the public header (mysql.h) of both libraries MYSQL has the
+ * pointers host, user, passwd, unix_socket, server_version, host_info, info, db in this order: taken for true
+ * where the three of them that have accessors stand like that.
+ */
+static void prove_names(const struct lib_file *lf, struct lib_match *m)
+{
+	int32_t server, host, info;
+
+	if (!accessor_field(lf->code, lib_find(lf, "mysql_get_server_info"), 8, &server, NULL) &&
+	    !accessor_field(lf->code, lib_find(lf, "mysql_get_host_info"), 8, &host, NULL) &&
+	    !accessor_field(lf->code, lib_find(lf, "mysql_info"), 8, &info, NULL) && host == server + 8 &&
+	    info == host + 8 && server >= 32) {
+		m->facts.off[APM_OFF_MY_USER] = server - 24;
+		m->facts.off[APM_OFF_MY_DB] = info + 8;
+	} else {
+		lib_missing(m, "user and database", "mysql_get_server_info, mysql_get_host_info, mysql_info");
+	}
+}
+
+/* ---- mysql_stmt_init(mysql): "allocates a MYSQL_STMT", which remembers its connection ---- */
+
+static void stmt_conn_store(struct sym_run *r, int32_t base, int64_t off, uint8_t size, int32_t value,
+			    void *arg)
+{
+	if (size == 8 && sym_node(r, base)->kind == SYM_CALL && value == 0)
+		accessor_answer_add(arg, off);
+}
+
+/* ---- mysql_stmt_bind_param(stmt, bind): copies the array `bind` to one of its own ---- */
+
+static void params_call(struct sym_run *r, const struct sym_call *call, void *arg)
+{
+	int64_t off;
+
+	if (!strcmp(call->name, "memcpy") && sym_is_arg(r, call->arg[1], 1) &&
+	    sym_is_load(r, call->arg[0], 0, 8, &off))
+		accessor_answer_add(arg, off);
+}
+
+static void prove_statement(const struct lib_file *lf, struct lib_match *m)
+{
+	struct accessor_answer conn = {0}, params = {0};
+	struct sym_events on_init = {.on_store = stmt_conn_store, .arg = &conn};
+	struct sym_events on_bind = {.on_call = params_call, .arg = &params};
+	int32_t off;
+
+	if (run(lf, "mysql_stmt_init", &on_init) && accessor_answer_get(&conn, &off))
+		m->facts.off[APM_OFF_MY_STMT_CONN] = off;
+	else
+		lib_missing(m, "connection of a prepared statement", "mysql_stmt_init");
+	/* Loops over the parameters follow the copy: not every path is followed to its end. */
+	run(lf, "mysql_stmt_bind_param", &on_bind);
+	if (accessor_answer_get(&params, &off))
+		m->facts.off[APM_OFF_MY_STMT_PARAMS] = off;
+	else
+		lib_missing(m, "bound values", "mysql_stmt_bind_param");
+}
+
+/*
+ * mysql_send_query(mysql, sql, len). In libmariadb it only sets up (mysql, COM_QUERY, sql, len, 1, 0) and
+ * jumps: the probe goes to the jump, which costs a fifth of the entry, and finds text and length one argument
+ * later.
+ */
+struct send {
+	int moved, others;
+};
+
+static void send_call(struct sym_run *r, const struct sym_call *call, void *arg)
+{
+	struct send *s = arg;
+
+	if (sym_is_arg(r, call->arg[0], 0) && sym_is_arg(r, call->arg[2], 1) &&
+	    sym_is_arg(r, call->arg[3], 2))
+		s->moved++;
+	else
+		s->others++;
+}
+
+static void prove_send(const struct lib_file *lf, struct lib_match *m)
+{
+	const struct elf_symbol *fn = lib_find(lf, "mysql_send_query");
+	struct send s = {0};
+	struct sym_events events = {.on_call = send_call, .arg = &s};
+	struct site site;
+	uint32_t extra;
+
+	if (!fn || site_find_in(lf->code, fn->addr, fn->size, &site, &extra))
+		return;
+	if (!extra)
+		m->facts.off[APM_OFF_MY_SEND_MOVED] = 0;
+	else if (!(extra & 1) && run(lf, "mysql_send_query", &events) && s.moved && !s.others)
+		m->facts.off[APM_OFF_MY_SEND_MOVED] = 1;
+	else
+		lib_missing(m, "asynchronous statements", "mysql_send_query");
+}
+
+static int locate(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
+		  struct elf_symbol *fn)
+{
+	const struct elf_symbol *named = lib_find(lf, symbol->name);
+
+	if (!named || (!strcmp(symbol->name, "mysql_send_query") && m->facts.off[APM_OFF_MY_SEND_MOVED] < 0))
+		return 0;
+	*fn = *named;
+	return 1;
+}
+
+static void prove(const struct lib_file *lf, struct lib_match *m)
+{
+	int64_t v;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		const struct field *f = &fields[i];
+		const struct elf_symbol *fn = lib_find(lf, f->fn);
+		int32_t *off = &m->facts.off[f->off];
+
+		if (f->size == ADDRESS ? accessor_address(lf->code, fn, off)
+				       : accessor_field(lf->code, fn, f->size, off, NULL))
+			lib_missing(m, f->what, f->fn);
+	}
+	prove_status(lf, m);
+	prove_names(lf, m);
+	prove_statement(lf, m);
+	prove_send(lf, m);
+	if (!lib_find(lf, "mariadb_get_infov"))
+		m->name = "libmysqlclient";
+	/* 30320 is 3.3.20 */
+	if (!accessor_constant(lf->code, lib_find(lf, "mysql_get_client_version"), &v) && v >= 10000)
+		snprintf(m->version, sizeof(m->version), "%d.%d.%d", (int)(v / 10000), (int)(v / 100 % 100),
+			 (int)(v % 100));
+}
+
+const struct lib_row lib_mysql = {
+	.name = "libmariadb",
+	.programs = "mysql",
+	.system = APM_SYSTEM_MYSQL,
+	.file_hint = {"libmariadb", "libmysqlclient"},
+	.prefix = {"mysql_", "mariadb_"},
+	.public_prefix = "mysql_",
+	.symbol = symbols,
+	.symbol_count = sizeof(symbols) / sizeof(*symbols),
+	.prove = prove,
+	.locate = locate,
+};
