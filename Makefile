@@ -111,7 +111,8 @@ $(BUILD)/apm-bpf: $(BUILD)/user/main.o $(BUILD)/libapm.a
 # ---- tests ----
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(SAN) -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(SAN) -MMD -MP -c $< -o $@
 
 $(BUILD)/san/libapm.a: $(SAN_OBJ)
 	@rm -f $@
@@ -139,7 +140,8 @@ $(HOST_BIN): $(BUILD)/%: %.c tests/host/bpf_host.c $(HOST_BPF)
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -MMD -MP -c $< -o $@
+	$(call say,CC)
+	$(Q)$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -MMD -MP -c $< -o $@
 
 $(BUILD)/fuzz/libapm.a: $(FUZZ_OBJ)
 	@rm -f $@
