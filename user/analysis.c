@@ -234,6 +234,7 @@ void analysis_free(struct analysis *a)
 
 	if (!a)
 		return;
+	regroup_free(&a->regroup);
 	session_free(a->session);
 	order_free(a->order);
 	units_free(a->units);
@@ -313,10 +314,18 @@ static int feed_session(struct analysis *a, const struct record *rec)
 	return session_feed(a->session, rec);
 }
 
-static int feed_text(struct analysis *a, const struct record *rec)
+static int feed_text(struct analysis *a, const struct record *original)
 {
+	struct record anew = *original, *rec = &anew;
 	int err = 0;
 
+	if (a->meta.normaliser_version != sql_version() && !(rec->text.flags & APM_TEXT_NAME)) {
+		err = regroup_text(&a->regroup, &rec->text);
+		if (err < 0)
+			return err;
+		a->regrouped |= err;
+		err = 0;
+	}
 	if (rec->text.stmt_class != SQL_CLASS_EMPTY && !(rec->text.flags & APM_TEXT_NAME))
 		err = stats_describe(a->stats, &rec->text);
 	return err ? err : session_feed(a->session, rec);

@@ -555,6 +555,7 @@ int analysis_fill(struct analysis *a, int truncated)
 		.duration_ns = a->now_ns > a->begin_ns ? a->now_ns - a->begin_ns : 0,
 		.truncated = truncated,
 		.normaliser_version = a->meta.normaliser_version,
+		.regrouped = a->regrouped,
 		.probe_hits = o->probe_hits,
 		.probe_ns = o->probe_ns,
 		.program_ns = o->program_ns,

@@ -4,6 +4,7 @@
 #define APM_ANALYSIS_STATE_H
 
 #include "analysis.h"
+#include "regroup.h"
 #include "base/hist.h"
 #include "base/table.h"
 #include "detect/detect.h"
@@ -46,6 +47,8 @@ struct analysis {
 	int started; /* thresholds are settled: the first record after REC_META has come */
 	uint64_t unit_gap_ns;
 	uint64_t begin_ns, now_ns; /* CLOCK_MONOTONIC of the window */
+	struct regroup regroup;
+	int regrouped;
 	struct session *session;
 	struct stats *stats;
 	struct samples *samples;

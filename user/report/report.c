@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/report.h"
+#include "sql/sql.h"
 
 #include <string.h>
 #include <time.h>
@@ -38,4 +39,19 @@ void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int fraction
 	if (fraction)
 		strbuf_addf(out, ".%09llu", (unsigned long long)(realtime_ns % 1000000000));
 	strbuf_addc(out, 'Z');
+}
+
+int report_add_grouping(const struct report *r, struct strbuf *out)
+{
+	if (r->regrouped)
+		strbuf_adds(out, "Queries were grouped anew by this version: query ids differ from those "
+				 "shown while recording");
+	else if (r->normaliser_version && r->normaliser_version != sql_version())
+		strbuf_addf(out,
+			    "Queries are grouped as by the version that recorded them (normaliser %u, this "
+			    "one is %u): the capture holds no raw text",
+			    r->normaliser_version, sql_version());
+	else
+		return 0;
+	return 1;
 }

@@ -28,4 +28,10 @@ int report_is_loss(enum apm_counter counter);
  * "2026-01-31T12:00:00.123456789Z". */
 void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int fraction);
 
+/*
+ * Appends, for a capture of another normaliser, how its queries are grouped (one sentence, no newline). 1; 0
+ * when there is nothing to say.
+ */
+int report_add_grouping(const struct report *r, struct strbuf *out);
+
 #endif

@@ -384,9 +384,8 @@ void report_add_warnings(const struct report *r, struct strbuf *out)
 		strbuf_adds(out, out->len ? "\n" : "Counts are lower bounds: events were lost\n");
 	if (r->truncated)
 		strbuf_adds(out, "The capture was cut short: the report covers what was written before\n");
-	if (r->regrouped)
-		strbuf_adds(out, "Queries were grouped anew by this version: query ids differ from those "
-				 "shown while recording\n");
+	if (report_add_grouping(r, out))
+		strbuf_addc(out, '\n');
 }
 
 void report_add_headline(const struct report *r, struct strbuf *out)

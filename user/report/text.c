@@ -118,9 +118,9 @@ static void text_warnings(struct text *t)
 		warn_line(t, line.len ? line.ptr : "Counts are lower bounds: events were lost");
 	if (r->truncated)
 		warn_line(t, "The capture was cut short: the report covers what was written before");
-	if (r->regrouped)
-		warn_line(t, "Queries were grouped anew by this version: query ids differ from those shown "
-			     "while recording");
+	strbuf_reset(&line);
+	if (report_add_grouping(r, &line))
+		warn_line(t, line.ptr);
 	t->out->failed |= line.failed;
 	strbuf_free(&line);
 }

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "regroup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "enrich_text.h"
+#include "sql/sql.h"
+
+int regroup_text(struct regroup *g, struct rec_text *text)
+{
+	struct sql_options opt = {.dialect = enrich_dialect(text->system),
+				  .truncated = (text->flags & APM_TEXT_TRUNCATED) != 0};
+	size_t need = sql_buffer_size(text->raw.len);
+	struct sql_info info;
+
+	if (!text->raw.len)
+		return 0;
+	if (need > g->cap) {
+		char *buf = realloc(g->buf, need);
+
+		if (!buf)
+			return -ENOMEM;
+		g->buf = buf;
+		g->cap = need;
+	}
+	if (sql_analyse(text->raw.ptr, text->raw.len, &opt, g->buf, g->cap, &info))
+		return 0;
+	text->fingerprint = info.fingerprint;
+	text->stmt_class = (uint8_t)info.stmt_class;
+	text->kind = (uint8_t)info.kind;
+	text->normalized = info.normalized;
+	text->summary = info.summary;
+	text->operation = info.operation;
+	text->collections = info.collections;
+	text->tags = info.tags;
+	return 1;
+}
+
+void regroup_free(struct regroup *g)
+{
+	free(g->buf);
+	*g = (struct regroup){0};
+}
