@@ -189,7 +189,7 @@ static void fill_queries(struct analysis *a)
 	free(s.item);
 }
 
-static enum sql_dialect dialect_of(uint8_t system)
+enum sql_dialect analysis_dialect(uint8_t system)
 {
 	return sql_dialect_from(str_from(system_name(system)));
 }
@@ -207,7 +207,7 @@ static void fill_slow(struct analysis *a)
 
 		if (q) {
 			struct sql_advice_input in = {.normalized = str_from(q->normalized),
-						      .dialect = dialect_of(q->system),
+						      .dialect = analysis_dialect(q->system),
 						      .calls = q->calls,
 						      .rows = slow[i].rows,
 						      .duration_ns = slow[i].duration_ns};

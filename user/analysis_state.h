@@ -4,7 +4,7 @@
 #define APM_ANALYSIS_STATE_H
 
 #include "analysis.h"
-#include "regroup.h"
+#include "analysis_regroup.h"
 #include "base/hist.h"
 #include "base/table.h"
 #include "detect/detect.h"
@@ -100,5 +100,7 @@ void sorted_add(struct sorted *s, const void *item);
 size_t sorted_take(struct sorted *s, int (*compare)(const void *, const void *));
 /* Bigger first; then by `tie`, so that a replay gives the same order. */
 int sorted_descending(uint64_t a, uint64_t b, uint64_t tie_a, uint64_t tie_b);
+
+enum sql_dialect analysis_dialect(uint8_t system); /* what is spoken to a system (enum apm_system) */
 
 #endif

@@ -3,8 +3,8 @@
  * Captures of an older normaliser: their texts are normalised anew where the raw text is in them
  * (--show-literals), so that queries group as this version groups them.
  */
-#ifndef APM_REGROUP_H
-#define APM_REGROUP_H
+#ifndef APM_ANALYSIS_REGROUP_H
+#define APM_ANALYSIS_REGROUP_H
 
 #include "record.h"
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "regroup.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "enrich_text.h"
+#include "analysis_state.h"
 #include "sql/sql.h"
 
 int regroup_text(struct regroup *g, struct rec_text *text)
 {
-	struct sql_options opt = {.dialect = enrich_dialect(text->system),
+	struct sql_options opt = {.dialect = analysis_dialect(text->system),
 				  .truncated = (text->flags & APM_TEXT_TRUNCATED) != 0};
 	size_t need = sql_buffer_size(text->raw.len);
 	struct sql_info info;
