@@ -47,6 +47,10 @@ static int on_statement(const struct statement *stmt, void *arg)
 	err = stats_add(a->stats, stmt, a->thresholds.slow_ns);
 	if (err)
 		return err;
+	if (a->opt.on_statement)
+		err = a->opt.on_statement(stmt, a->opt.arg);
+	if (err)
+		return err;
 	a->text_unknown += (stmt->flags & APM_STMT_TEXT_UNKNOWN) != 0;
 	waited = samples_statement(a->samples, stmt->seq, stmt->fingerprint);
 	if (waited)
@@ -125,6 +129,7 @@ static int count_shape(struct analysis *a, const struct unit *unit)
 static int on_unit(const struct unit *unit, void *arg)
 {
 	struct analysis *a = arg;
+	int err;
 	uint64_t *links =
 		unit->kind == UNIT_PROCESS || unit->kind == UNIT_GIVEN ? &a->links_exact : &a->links_likely;
 
@@ -137,7 +142,8 @@ static int on_unit(const struct unit *unit, void *arg)
 		return 0;
 	a->unit_count++;
 	*links += unit->statements + unit->control;
-	return count_shape(a, unit);
+	err = count_shape(a, unit);
+	return err || !a->opt.on_unit ? err : a->opt.on_unit(unit, a->opt.arg);
 }
 
 static void on_query(uint64_t fingerprint, struct detect_query *out, void *arg)

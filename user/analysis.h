@@ -10,6 +10,7 @@
 
 #include "record.h"
 #include "report/model.h"
+#include "txn/unit.h"
 
 struct analysis_options {
 	uint64_t slow_ns;     /* 0 = as recorded in REC_META */
@@ -22,6 +23,9 @@ struct analysis_options {
 	 * first; may be NULL. */
 	void (*on_stack)(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames,
 			 size_t frame_count, void *arg);
+	/* Called for each statement and each unit as they are counted; may be NULL. 0 or -ENOMEM. */
+	int (*on_statement)(const struct statement *stmt, void *arg);
+	int (*on_unit)(const struct unit *unit, void *arg);
 	void *arg;
 };
 

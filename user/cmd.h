@@ -10,5 +10,6 @@ int cmd_record(const struct options *opt);
 int cmd_list(const struct options *opt); /* no target: prints what could be traced */
 int cmd_report(const struct options *opt);
 int cmd_flame(const struct options *opt);
+int cmd_diff(const struct options *opt);
 
 #endif

@@ -159,6 +159,10 @@ static int read_operand(struct reader *r, const char *arg)
 		r->opt->capture = arg;
 		return 0;
 	}
+	if (r->command->needs_capture > 1 && !r->opt->capture_b) {
+		r->opt->capture_b = arg;
+		return 0;
+	}
 	for (i = 0; i < COMMAND_COUNT; i++) {
 		if (!strcmp(arg, command_rows[i].name)) {
 			strbuf_addf(r->text, "the sub-command '%s' must come first: apm-bpf %s …", arg, arg);
@@ -230,6 +234,10 @@ static int check(struct reader *r)
 	if (r->command->needs_capture && !opt->capture) {
 		strbuf_addf(r->text, "%s needs a CAPTURE, a file written by 'apm-bpf record' or trace -o",
 			    r->command->name);
+		return -EINVAL;
+	}
+	if (r->command->needs_capture > 1 && !opt->capture_b) {
+		strbuf_addf(r->text, "%s needs two captures, before and after", r->command->name);
 		return -EINVAL;
 	}
 	if (r->command->needs_target && check_target(r))

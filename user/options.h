@@ -19,6 +19,7 @@ enum command_id {
 	COMMAND_RECORD,
 	COMMAND_REPORT,
 	COMMAND_FLAME,
+	COMMAND_DIFF,
 	COMMAND_FINGERPRINT,
 	COMMAND_DETECT,
 	COMMAND_LIST, /* trace without a target: what could be traced */
@@ -52,7 +53,8 @@ struct options {
 	const char *user; /* who runs COMMAND; NULL = who called sudo */
 	char *target;	  /* for the report: "--pid 12 --pid 13", "-- ./app …": no arguments, they may hold
 			     secrets */
-	const char *capture; /* operand of report and flame; "-" = stdin */
+	const char *capture;   /* operand of report and flame, the first of diff; "-" = stdin */
+	const char *capture_b; /* the second of diff */
 
 	uint64_t duration_ns; /* 0 = until the target ends or Ctrl-C */
 	int dry_run;
@@ -61,7 +63,8 @@ struct options {
 	uint64_t slow_ns;
 	uint64_t unit_gap_ns;
 	uint32_t n_plus_one;
-	int fail_on; /* enum severity, or OPTIONS_NO_FAIL_ON */
+	int fail_on; /* enum severity, or OPTIONS_NO_FAIL_ON; in diff anything else means a regression */
+	double min_effect; /* diff: the smallest change that matters, as a fraction */
 
 	/* which part of a capture */
 	struct moment since, until;

@@ -85,9 +85,8 @@ static void help_program(struct strbuf *out)
 			 "Variables: APM_SLOW_QUERY_THRESHOLD_MS APM_N_PLUS_ONE_THRESHOLD APM_SERVICE_NAME\n"
 			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n"
 			 "Examples\n"
-			 "  sudo apm-bpf -p 1234 --duration 30\n"
-			 "  sudo apm-bpf --flame shop.svg --fail-on high -- ./manage.py test\n"
-			 "  sudo apm-bpf record -p 1234 -o shop.apm && apm-bpf report shop.apm --json\n");
+			 "  sudo apm-bpf -p 1234 --duration 30 --flame shop.svg\n"
+			 "  sudo apm-bpf record --duration 60 -o shop.apm -- ./manage.py runserver\n");
 }
 
 void options_help(enum command_id command, struct strbuf *out)
@@ -100,6 +99,8 @@ void options_help(enum command_id command, struct strbuf *out)
 	}
 	strbuf_addf(out, "usage: apm-bpf %s %s\n%s\n", row->name, row->usage, row->help);
 	help_options(command, out);
+	if (command == COMMAND_DIFF)
+		strbuf_adds(out, "--fail-on takes regression here: exit 3 when a figure got worse.\n");
 	if (row->needs_capture)
 		strbuf_adds(
 			out,

@@ -4,8 +4,9 @@
 
 #define LIVE	(COMMAND_BIT(TRACE) | COMMAND_BIT(RECORD))
 #define REPLAY	(COMMAND_BIT(REPORT))
+#define COMPARE COMMAND_BIT(DIFF)
 #define REPORTS (COMMAND_BIT(TRACE) | COMMAND_BIT(REPORT))
-#define PARSED	(LIVE | COMMAND_BIT(REPORT) | COMMAND_BIT(FLAME) | COMMAND_BIT(LIST))
+#define PARSED	(LIVE | COMMAND_BIT(REPORT) | COMMAND_BIT(FLAME) | COMMAND_BIT(DIFF) | COMMAND_BIT(LIST))
 
 #define AT(field) offsetof(struct options, field)
 #define NS_PER_MS 1000000ULL
@@ -45,6 +46,14 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.output_missing = "flame needs -o FILE.svg or --folded FILE",
 			.example = "apm-bpf flame shop.apm --query 5f3a0c11 -o users.svg",
 		},
+	[COMMAND_DIFF] =
+		{
+			.name = "diff",
+			.usage = "BEFORE AFTER",
+			.help = "what changed between them",
+			.needs_capture = 2,
+			.example = "apm-bpf diff main.apm branch.apm --fail-on regression",
+		},
 	[COMMAND_FINGERPRINT] =
 		{
 			.name = "fingerprint",
@@ -72,6 +81,7 @@ const struct options option_defaults = {
 	.unit_gap_ns = 100 * NS_PER_MS,
 	.n_plus_one = 5,
 	.fail_on = OPTIONS_NO_FAIL_ON,
+	.min_effect = 0.05,
 	.max_sql = 4096,
 	.sample_freq = 99,
 	.ring_mb = 16,
@@ -112,14 +122,16 @@ const struct option_row option_rows[] = {
 	{"errors", 0, NULL, NULL, option_flag, AT(errors_only), 0, 0, REPLAY, GROUP_PART,
 	 "events: that failed"},
 
-	{"slow-ms", 0, "MS", "APM_SLOW_QUERY_THRESHOLD_MS", option_ms, AT(slow_ns), 1000, 3600000 * NS_PER_MS, LIVE | REPLAY,
+	{"slow-ms", 0, "MS", "APM_SLOW_QUERY_THRESHOLD_MS", option_ms, AT(slow_ns), 1000, 3600000 * NS_PER_MS, LIVE | REPLAY | COMPARE,
 	 GROUP_FINDINGS, "a statement this long is slow (100)"},
-	{"n-plus-one", 0, "N", "APM_N_PLUS_ONE_THRESHOLD", option_count, AT(n_plus_one), 2, 1000000, LIVE | REPLAY,
+	{"n-plus-one", 0, "N", "APM_N_PLUS_ONE_THRESHOLD", option_count, AT(n_plus_one), 2, 1000000, LIVE | REPLAY | COMPARE,
 	 GROUP_FINDINGS, "so many repeats in a unit of work are an N+1 (5)"},
-	{"unit-gap-ms", 0, "MS", NULL, option_ms, AT(unit_gap_ns), NS_PER_MS, 3600000 * NS_PER_MS, LIVE | REPLAY,
+	{"unit-gap-ms", 0, "MS", NULL, option_ms, AT(unit_gap_ns), NS_PER_MS, 3600000 * NS_PER_MS, LIVE | REPLAY | COMPARE,
 	 GROUP_FINDINGS, "idle time that ends a unit of work (100)"},
-	{"fail-on", 0, "SEVERITY", NULL, option_severity, AT(fail_on), 0, 0, REPORTS, GROUP_FINDINGS,
+	{"fail-on", 0, "SEVERITY", NULL, option_fail_on, AT(fail_on), 0, 0, REPORTS | COMPARE, GROUP_FINDINGS,
 	 "exit 3 from info, low, medium, high or critical up"},
+	{"min-effect", 0, "PERCENT", NULL, option_percent, AT(min_effect), 0, 1000, COMPARE, GROUP_FINDINGS,
+	 "smaller changes do not count (5%)"},
 
 	{"max-sql", 0, "BYTES", NULL, option_count, AT(max_sql), 64, 65536, LIVE, GROUP_COLLECT,
 	 "keep so much of a statement's text (4096)"},
@@ -130,17 +142,17 @@ const struct option_row option_rows[] = {
 	{"ring-mb", 0, "N", NULL, option_power, AT(ring_mb), 1, 1024, LIVE, GROUP_COLLECT,
 	 "ring buffer: raise it when events are lost (16)"},
 
-	{"top", 0, "N", NULL, option_count, AT(top), 1, 1000, REPORTS, GROUP_OUTPUT, "rows per table (10)"},
+	{"top", 0, "N", NULL, option_count, AT(top), 1, 1000, REPORTS | COMPARE, GROUP_OUTPUT, "rows per table (10)"},
 	{"format", 0, "FORMAT", NULL, option_format, AT(format), 0, 0, REPORTS, GROUP_OUTPUT,
 	 "text, json, markdown, html; --json for short"},
-	{"json", 0, NULL, NULL, option_json, AT(format), 0, 0, REPORTS, GROUP_OUTPUT, NULL},
-	{"report", 0, "FILE", NULL, option_string, AT(report_path), 0, 0, REPORTS, GROUP_OUTPUT,
+	{"json", 0, NULL, NULL, option_json, AT(format), 0, 0, REPORTS | COMPARE, GROUP_OUTPUT, NULL},
+	{"report", 0, "FILE", NULL, option_string, AT(report_path), 0, 0, REPORTS | COMPARE, GROUP_OUTPUT,
 	 "write the report there, not to stdout"},
 	{"output", 'o', "FILE", NULL, option_string, AT(output_path), 0, 0, LIVE | COMMAND_BIT(FLAME), GROUP_OUTPUT,
 	 "write the capture (trace, record) or the SVG (flame)"},
-	{"flame", 0, "FILE.svg", NULL, option_string, AT(flame_path), 0, 0, REPORTS, GROUP_OUTPUT,
+	{"flame", 0, "FILE.svg", NULL, option_string, AT(flame_path), 0, 0, REPORTS | COMPARE, GROUP_OUTPUT,
 	 "write a CPU flame graph"},
-	{"folded", 0, "FILE", NULL, option_string, AT(folded_path), 0, 0, REPORTS | COMMAND_BIT(FLAME), GROUP_OUTPUT,
+	{"folded", 0, "FILE", NULL, option_string, AT(folded_path), 0, 0, REPORTS | COMPARE | COMMAND_BIT(FLAME), GROUP_OUTPUT,
 	 "write the stacks in folded form"},
 	{"query", 0, "ID", NULL, option_query, AT(query), 4, 16, COMMAND_BIT(FLAME), GROUP_OUTPUT,
 	 "flame: only samples in this query"},

@@ -37,7 +37,8 @@ struct command_row {
 	const char *usage; /* what follows the name */
 	const char *help;
 	int own_arguments; /* parses its arguments itself */
-	int needs_capture, needs_target;
+	int needs_capture; /* how many */
+	int needs_target;
 	const char *output_missing; /* sentence when -o is missing; NULL = -o is optional or not taken */
 	const char *example;
 };
@@ -68,8 +69,10 @@ int option_profiling(const struct option_row *row, const char *label, const char
 		     struct strbuf *err);
 int option_pid(const struct option_row *row, const char *label, const char *text, struct options *opt,
 	       struct strbuf *err);
-int option_severity(const struct option_row *row, const char *label, const char *text, struct options *opt,
-		    struct strbuf *err);
+int option_fail_on(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		   struct strbuf *err);
+int option_percent(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		   struct strbuf *err);
 int option_color(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		 struct strbuf *err);
 int option_query(const struct option_row *row, const char *label, const char *text, struct options *opt,

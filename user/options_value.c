@@ -236,17 +236,40 @@ int option_pid(const struct option_row *row, const char *label, const char *text
 	return 0;
 }
 
-int option_severity(const struct option_row *row, const char *label, const char *text, struct options *opt,
-		    struct strbuf *err)
+int option_fail_on(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		   struct strbuf *err)
 {
-	enum severity severity;
+	enum severity severity = SEVERITY_INFO;
 
-	if (severity_parse(text, &severity)) {
+	if (opt->command == COMMAND_DIFF) {
+		if (strcmp(text, "regression") != 0) {
+			strbuf_addf(err, "%s takes regression", label);
+			not_this(err, text);
+			return -EINVAL;
+		}
+	} else if (severity_parse(text, &severity)) {
 		strbuf_addf(err, "%s takes info, low, medium, high or critical", label);
 		not_this(err, text);
 		return -EINVAL;
 	}
 	*(int *)field_of(row, opt) = (int)severity;
+	return 0;
+}
+
+int option_percent(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		   struct strbuf *err)
+{
+	const char *end;
+	double percent;
+
+	if (read_decimal(text, &percent, &end) || (*end && strcmp(end, "%") != 0) ||
+	    percent < (double)row->min || percent > (double)row->max) {
+		strbuf_addf(err, "%s takes a percentage from %llu to %llu", label,
+			    (unsigned long long)row->min, (unsigned long long)row->max);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(double *)field_of(row, opt) = percent / 100;
 	return 0;
 }
 

@@ -199,27 +199,46 @@ static int write_report(const struct options *opt, const struct report *r, const
 	return failed ? failed : err;
 }
 
-static int with_output(const char *what, const char *path, const struct stacks *stacks,
-		       const struct flame_options *flame)
+/* What is written to a file of its own. */
+struct drawing {
+	const char *what;
+	const struct stacks *stacks, *before;
+	const struct flame_options *flame; /* NULL = folded stacks */
+};
+
+static int draw(const struct drawing *d, int fd)
+{
+	if (d->flame)
+		return stacks_write_svg(d->stacks, d->flame, fd);
+	return d->before ? stacks_write_folded_diff(d->before, d->stacks, fd)
+			 : stacks_write_folded(d->stacks, fd);
+}
+
+static int with_output(const char *path, const struct drawing *d)
 {
 	int fd = is_stdout(path) ? STDOUT_FILENO : open_output(path), err;
 
 	if (fd < 0)
-		return complain(what, path, fd);
-	err = flame ? stacks_write_svg(stacks, flame, fd) : stacks_write_folded(stacks, fd);
+		return complain(d->what, path, fd);
+	err = draw(d, fd);
 	if (!is_stdout(path) && close(fd) && !err)
 		err = -errno;
-	return err ? complain(what, is_stdout(path) ? NULL : path, err) : 0;
+	return err ? complain(d->what, is_stdout(path) ? NULL : path, err) : 0;
 }
 
 int output_svg(const char *path, const struct stacks *stacks, const struct flame_options *flame)
 {
-	return with_output("flame graph", path, stacks, flame);
+	return with_output(path, &(struct drawing){.what = "flame graph", .stacks = stacks, .flame = flame});
 }
 
 int output_folded(const char *path, const struct stacks *stacks)
 {
-	return with_output("folded stacks", path, stacks, NULL);
+	return with_output(path, &(struct drawing){.what = "folded stacks", .stacks = stacks});
+}
+
+int output_folded_diff(const char *path, const struct stacks *a, const struct stacks *b)
+{
+	return with_output(path, &(struct drawing){.what = "folded stacks", .stacks = b, .before = a});
 }
 
 static int fails(const struct options *opt, const struct report *r)

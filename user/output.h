@@ -38,6 +38,7 @@ int output_report(const struct options *opt, const struct report *r, const struc
  */
 int output_svg(const char *path, const struct stacks *stacks, const struct flame_options *flame);
 int output_folded(const char *path, const struct stacks *stacks);
+int output_folded_diff(const char *path, const struct stacks *a, const struct stacks *b);
 
 /*
  * For results that come bit by bit: a descriptor for `path` (NULL or "-" = stdout), and writing to it.

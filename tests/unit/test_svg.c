@@ -15,7 +15,8 @@
 #include "profile/profile.h"
 #include "report/svg.h"
 
-static const struct flame_options options = {"a <title> & \"more\"", "sub]]>title\x01", "samples"};
+static const struct flame_options options = {
+	.title = "a <title> & \"more\"", .subtitle = "sub]]>title\x01", .unit = "samples"};
 
 static char dir[] = "/tmp/apm-svg-XXXXXX";
 

@@ -71,11 +71,16 @@ void stacks_each(const struct stacks *st,
 
 /* Writers: 0 or -errno. */
 int stacks_write_folded(const struct stacks *st, int fd);
+/* Lines "root;…;leaf A B" of the stacks of either. */
+int stacks_write_folded_diff(const struct stacks *a, const struct stacks *b, int fd);
 
 struct flame_options {
 	const char *title;    /* any bytes */
 	const char *subtitle; /* any bytes; NULL = none */
 	const char *unit;     /* "samples", "ms" */
+	/* Colours frames by how their share differs from that in these stacks: red is more, blue less. NULL =
+	 * by what they are. */
+	const struct stacks *before;
 };
 /*
  * One SVG that needs nothing else: static boxes with tooltips, and a script that adds zoom and search where

@@ -5,10 +5,12 @@
  * size.
  */
 #include "report/svg.h"
+#include "base/table.h"
 #include "profile/profile.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 struct node {
 	const char *name; /* NULL = the root of all */
 	uint64_t start, weight;
+	uint64_t path; /* hash of the names from the root to here */
 	size_t depth;
 };
 
@@ -32,6 +35,8 @@ struct graph {
 	size_t *open; /* the nodes of the stack added last, root first */
 	size_t open_count, open_cap;
 	uint64_t total;
+	struct table *before; /* path -> weight in another profile; NULL = there is none */
+	uint64_t before_total;
 	int error;
 };
 
@@ -52,12 +57,22 @@ static int reserve(void **array, size_t *cap, size_t count, size_t size)
 	return 0;
 }
 
+static uint64_t path_of(uint64_t parent, const char *name)
+{
+	return hash_mix(parent, hash_bytes(HASH_SEED, name, strlen(name)));
+}
+
 static int push_node(struct graph *g, const char *name)
 {
+	uint64_t parent = g->open_count ? g->node[g->open[g->open_count - 1]].path : 0;
+
 	if (reserve((void **)&g->node, &g->cap, g->count, sizeof(*g->node)) ||
 	    reserve((void **)&g->open, &g->open_cap, g->open_count, sizeof(*g->open)))
 		return -ENOMEM;
-	g->node[g->count] = (struct node){.name = name, .start = g->total, .depth = g->open_count};
+	g->node[g->count] = (struct node){.name = name,
+					  .start = g->total,
+					  .path = name ? path_of(parent, name) : 0,
+					  .depth = g->open_count};
 	g->open[g->open_count++] = g->count++;
 	return 0;
 }
@@ -79,6 +94,56 @@ static void add_stack(const char *const *frames, size_t count, uint64_t weight, 
 	for (i = 0; i < g->open_count; i++)
 		g->node[g->open[i]].weight += weight;
 	g->total += weight;
+}
+
+/* ---- the profile before ---- */
+
+static void add_before(const char *const *frames, size_t count, uint64_t weight, void *arg)
+{
+	struct graph *g = arg;
+	uint64_t path = 0, *sum;
+	size_t i;
+
+	for (i = 0; i < count && !g->error; i++) {
+		path = path_of(path, frames[i]);
+		sum = table_put(g->before, (struct table_key){path, i}, NULL);
+		if (sum)
+			*sum += weight;
+		else
+			g->error = -ENOMEM;
+	}
+}
+
+static int read_before(struct graph *g, const struct stacks *before)
+{
+	if (!before || !stacks_total(before))
+		return 0;
+	g->before_total = stacks_total(before);
+	g->before = table_new(0, sizeof(uint64_t), NULL, NULL);
+	if (!g->before)
+		return -ENOMEM;
+	stacks_each(before, add_before, g);
+	return g->error;
+}
+
+static double share_before(const struct graph *g, const struct node *n)
+{
+	const uint64_t *weight =
+		n->name ? table_peek(g->before, (struct table_key){n->path, n->depth - 1}) : NULL;
+
+	return (double)(n->name ? weight ? *weight : 0 : g->before_total) / (double)g->before_total;
+}
+
+/*
+ * How a frame's share has changed, -1 (gone) to 1 (new); 0 also when the difference is within two standard
+ * errors of samples that fall at random (Poisson).
+ */
+static double change_of(const struct graph *g, const struct node *n)
+{
+	double before = share_before(g, n), now = (double)n->weight / (double)g->total;
+	double error = sqrt(now / (double)g->total + before / (double)g->before_total);
+
+	return fabs(now - before) > 2 * error ? (now - before) / fmax(now, before) : 0;
 }
 
 /* ---- text ---- */
@@ -153,7 +218,7 @@ static void add_node(struct strbuf *out, const struct graph *g, const struct nod
 	if (width < NARROWEST)
 		return;
 	kind = frame_kind_of(n->name ? n->name : "all", &plain);
-	color = n->name ? frame_color(kind, plain) : 0xd5dae0;
+	color = !n->name ? 0xd5dae0 : g->before ? change_color(change_of(g, n)) : frame_color(kind, plain);
 	strbuf_addf(out, "<g data-v=\"%" PRIu64 " %" PRIu64 " %zu\"><title>", n->start, n->weight, n->depth);
 	add_xml(out, plain);
 	strbuf_addf(out, "\n%" PRIu64 " ", n->weight);
@@ -161,6 +226,8 @@ static void add_node(struct strbuf *out, const struct graph *g, const struct nod
 	strbuf_addf(out, ", %.2f %%", 100.0 * (double)n->weight / (double)g->total);
 	if (n->name)
 		strbuf_addf(out, ", %s", frame_kinds[kind].word);
+	if (g->before)
+		strbuf_addf(out, "; before %.2f %%", 100 * share_before(g, n));
 	strbuf_addf(out, "</title><rect x=\"%.2f\" y=\"%zu\" width=\"%.2f\" height=\"%d\" fill=\"#%06x\"/>",
 		    x, y, width > 0.6 ? width - 0.5 : NARROWEST, ROW - 1, color);
 	cut = fit_text(&plain, width);
@@ -206,7 +273,8 @@ static void add_header(struct strbuf *out, const struct graph *g, const struct f
 	strbuf_addf(out, "</text>\n<text id=\"subtitle\" x=\"%d\" y=\"42\">", PAD);
 	add_xml(out, subtitle);
 	strbuf_adds(out, "</text>\n");
-	add_legend(out, g);
+	if (!g->before)
+		add_legend(out, g);
 	strbuf_addf(out, "<text id=\"details\" x=\"%d\" y=\"81\">", PAD);
 	if (g->total) {
 		strbuf_addf(out, "%" PRIu64 " ", g->total);
@@ -257,11 +325,12 @@ int stacks_add_svg(const struct stacks *st, const struct flame_options *opt, str
 
 	g.error = push_node(&g, NULL);
 	stacks_each(st, add_stack, &g);
-	ret = g.error;
+	ret = g.error ? g.error : read_before(&g, opt->before);
 	if (!ret) {
 		add_document(out, &g, opt, stacks_count(st));
 		ret = out->failed ? -ENOMEM : 0;
 	}
+	table_free(g.before);
 	free(g.node);
 	free(g.open);
 	return ret;

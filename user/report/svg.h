@@ -29,4 +29,7 @@ size_t frame_kind_of(const char *name, struct str *plain);
  * graph. */
 uint32_t frame_color(size_t kind, struct str plain);
 
+/* The colour of a change from -1 (blue) to 1 (red); nearly white for 0. */
+uint32_t change_color(double change);
+
 #endif

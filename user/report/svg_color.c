@@ -58,3 +58,12 @@ uint32_t frame_color(size_t kind, struct str plain)
 	return channel(0, hue, saturation, lightness) << 16 | channel(8, hue, saturation, lightness) << 8 |
 	       channel(4, hue, saturation, lightness);
 }
+
+uint32_t change_color(double change)
+{
+	double hue = change > 0 ? 8 : 214;
+	double lightness = 0.94 - 0.3 * fmin(fabs(change), 1), saturation = change != 0 ? 0.85 : 0;
+
+	return channel(0, hue, saturation, lightness) << 16 | channel(8, hue, saturation, lightness) << 8 |
+	       channel(4, hue, saturation, lightness);
+}
