@@ -104,6 +104,14 @@ struct apm_handle_map {
 };
 extern struct apm_handle_map handles SEC(".maps");
 
+struct apm_site_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, APM_MAX_SITES);
+	__type(key, struct apm_site_key);
+	__type(value, u64);
+};
+extern struct apm_site_map sites SEC(".maps");
+
 /* ---- counters ---- */
 
 static __always_inline void count_add(u32 counter, u64 n)
@@ -332,6 +340,29 @@ static __always_inline bool lib_off(const struct apm_lib *lib, u32 which, u64 *o
 
 	*off = (u64)value;
 	return value >= 0;
+}
+
+/* ---- which site this is ---- */
+
+/* Bytes that the breakpoint replaces: int3 is one, brk four. */
+#if defined(__TARGET_ARCH_x86)
+#define APM_BREAKPOINT 1
+#else
+#define APM_BREAKPOINT 4
+#endif
+
+/* What was attached at this probe, at its entry: APM_COOKIE(), 0 when it is not known. */
+static __always_inline u64 attach_cookie(struct pt_regs *ctx)
+{
+	struct apm_site_key key = {.page_off = PT_REGS_IP(ctx) & (APM_SITE_PAGE - 1)};
+	u64 *cookie;
+
+	if (cfg.attach_cookies)
+		return bpf_get_attach_cookie(ctx);
+	if (key.page_off + APM_BREAKPOINT + sizeof(key.code) <= APM_SITE_PAGE)
+		key.code = read_u64(PT_REGS_IP(ctx) + APM_BREAKPOINT);
+	cookie = bpf_map_lookup_elem(&sites, &key);
+	return cookie ? *cookie : 0;
 }
 
 /* ---- hashing ---- */

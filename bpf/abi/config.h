@@ -18,13 +18,14 @@
 #define APM_MAX_WRAPPERS 8
 
 struct apm_config {
-	__u64 hash_key[2];  /* keys param_hash; fresh per trace */
-	__u32 max_sql;	    /* bytes of text kept */
-	__u32 sample_freq;  /* Hz; 0 = off */
-	__u32 wake_bytes;   /* wake the reader when this much is waiting in the ring */
-	__u8 task_storage;  /* per-thread state: 1 task storage, 0 preallocated hash */
-	__u8 read_cpu_time; /* fill cpu_start_ns and cpu_end_ns */
-	__u8 reserved[2];
+	__u64 hash_key[2];   /* keys param_hash; fresh per trace */
+	__u32 max_sql;	     /* bytes of text kept */
+	__u32 sample_freq;   /* Hz; 0 = off */
+	__u32 wake_bytes;    /* wake the reader when this much is waiting in the ring */
+	__u8 task_storage;   /* per-thread state: 1 task storage, 0 preallocated hash */
+	__u8 read_cpu_time;  /* fill cpu_start_ns and cpu_end_ns */
+	__u8 attach_cookies; /* a probe knows its cookie; 0: it looks itself up in the map `sites` */
+	__u8 reserved;
 };
 
 /*
@@ -127,5 +128,18 @@ struct apm_lib {
 #define APM_COOKIE_ADDR(cookie)		 ((__u64)(cookie) >> 32)
 #define APM_COOKIE_LIB(cookie)		 ((__u32)((cookie) >> 16) & 0xffff)
 #define APM_COOKIE_SYMBOL(cookie)	 ((__u32)(cookie)&0xffff)
+
+/*
+ * A site as a probe recognises it on kernels without attach cookies (before 5.15): its place in its page,
+ * which no load address changes, and the code behind the breakpoint; 0 when that crosses into the next page.
+ */
+struct apm_site_key {
+	__u64 code;
+	__u32 page_off;
+	__u32 reserved;
+};
+
+#define APM_MAX_SITES 8192
+#define APM_SITE_PAGE 4096
 
 #endif

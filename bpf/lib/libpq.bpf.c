@@ -502,20 +502,20 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 SEC("uprobe.multi")
 int libpq_entry(struct pt_regs *ctx)
 {
-	libpq_enter(ctx, bpf_get_attach_cookie(ctx));
+	libpq_enter(ctx, attach_cookie(ctx));
 	return 0;
 }
 
 SEC("uprobe.multi")
 int libpq_return(struct pt_regs *ctx)
 {
-	return libpq_PQgetResult_ret(ctx, bpf_get_attach_cookie(ctx));
+	return libpq_PQgetResult_ret(ctx, attach_cookie(ctx));
 }
 
 SEC("uprobe.multi")
 int libpq_session(struct pt_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 cookie = attach_cookie(ctx);
 
 	if (session_phase(ctx))
 		return libpq_PQgetResult_ret(ctx, cookie);

@@ -287,7 +287,7 @@ static __always_inline void close_enter(u64 conn, const struct apm_lib *lib)
 SEC("uprobe.multi")
 int mysql_entry(struct pt_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 cookie = attach_cookie(ctx);
 	u32 lib_id = APM_COOKIE_LIB(cookie);
 	struct apm_thread *t = thread_enter();
 	struct apm_lib *lib;

@@ -491,7 +491,7 @@ static __always_inline void handle_gone(u64 stmt, bool finalized)
 SEC("uprobe.multi")
 int sqlite_entry(struct pt_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 cookie = attach_cookie(ctx);
 	u32 lib_id = APM_COOKIE_LIB(cookie);
 	struct apm_thread *t = thread_enter();
 	struct apm_lib *lib;

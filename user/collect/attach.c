@@ -2,6 +2,7 @@
 #include "collect/attach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,8 +85,8 @@ static int session_link(struct bpf_program *prog, const char *path, const struct
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int multi_link(struct attachment *a, struct bpf_program *prog, const char *path,
-		      const struct site_list *sites, int returns)
+static int multi_link(struct attachment *a, const struct loader *l, struct bpf_program *prog,
+		      const char *path, const struct site_list *sites, int returns)
 {
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = sites->offset, .cookies = sites->cookie,
 		    .cnt = sites->count, .retprobe = returns);
@@ -100,13 +101,47 @@ static int multi_link(struct attachment *a, struct bpf_program *prog, const char
 	return 0;
 }
 
-static int single_links(struct attachment *a, struct bpf_program *prog, const char *path,
-			const struct site_list *sites, int returns)
+#if defined(__x86_64__)
+#define BREAKPOINT 1 /* bytes of code that it replaces */
+#else
+#define BREAKPOINT 4
+#endif
+
+/* Makes the sites known to the probes, which recognise them by what stands there: struct apm_site_key. */
+static int register_sites(const struct loader *l, const char *path, const struct site_list *sites)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
 	size_t i;
 
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < sites->count && !err; i++) {
+		struct apm_site_key key = {.page_off = sites->offset[i] & (APM_SITE_PAGE - 1)};
+
+		if (key.page_off + BREAKPOINT + sizeof(key.code) <= APM_SITE_PAGE &&
+		    pread(fd, &key.code, sizeof(key.code), (off_t)sites->offset[i] + BREAKPOINT) !=
+			    sizeof(key.code))
+			err = -EIO;
+		else
+			err = loader_set_site(l, &key, sites->cookie[i]);
+	}
+	close(fd);
+	return err;
+}
+
+static int single_links(struct attachment *a, const struct loader *l, struct bpf_program *prog,
+			const char *path, const struct site_list *sites, int returns)
+{
+	int cookies = loader_attach_cookies(l), err;
+	size_t i;
+
+	/* A return finds its entry by the stack pointer: it needs no cookie. */
+	err = cookies || returns ? 0 : register_sites(l, path, sites);
+	if (err)
+		return err;
 	for (i = 0; i < sites->count; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = sites->cookie[i], .retprobe = returns);
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookies ? sites->cookie[i] : 0,
+			    .retprobe = returns);
 		struct bpf_link *link =
 			bpf_program__attach_uprobe_opts(prog, -1, path, sites->offset[i], &opts);
 
@@ -120,7 +155,8 @@ static int single_links(struct attachment *a, struct bpf_program *prog, const ch
 static int attach_pair(struct attachment *a, const struct loader *l, const char *prefix, const char *path,
 		       const struct lib_match *m)
 {
-	int (*make)(struct attachment *, struct bpf_program *, const char *, const struct site_list *, int) =
+	int (*make)(struct attachment *, const struct loader *, struct bpf_program *, const char *,
+		    const struct site_list *, int) =
 		loader_mode(l) == PROBE_SINGLE ? single_links : multi_link;
 	struct bpf_program *entry = loader_program(l, prefix, "entry"),
 			   *ret = loader_program(l, prefix, "return");
@@ -132,11 +168,11 @@ static int attach_pair(struct attachment *a, const struct loader *l, const char 
 	/* Returns first: a return without its entry is ignored, an entry without its return would be missed.
 	 */
 	site_select(&sites, m, 0, 1);
-	err = make(a, ret, path, &sites, 1);
+	err = make(a, l, ret, path, &sites, 1);
 	if (err)
 		return err;
 	site_select(&sites, m, 1, 0);
-	return make(a, entry, path, &sites, 0);
+	return make(a, l, entry, path, &sites, 0);
 }
 
 static struct attachment *attach(const struct loader *l, const char *prefix, const struct lib_match *m,

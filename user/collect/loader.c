@@ -25,6 +25,7 @@ struct loader {
 	struct apm_bpf *skel;
 	enum probe_mode mode;
 	int cpus;
+	int attach_cookies;
 };
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -141,6 +142,9 @@ static int load(struct loader *l, const struct loader_options *opt, char *err, s
 	cfg->sample_freq = opt->sample_freq;
 	cfg->wake_bytes = opt->ring_bytes / 4;
 	cfg->task_storage = (__u8)task_storage;
+	l->attach_cookies =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
+	cfg->attach_cookies = (__u8)l->attach_cookies;
 	bpf_map__set_max_entries(l->skel->maps.events, opt->ring_bytes);
 	if (task_storage)
 		bpf_map__set_autocreate(l->skel->maps.thread_hash, false);
@@ -256,6 +260,39 @@ int loader_set_library(const struct loader *l, const struct apm_lib *facts)
 	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.libs), &key, facts, BPF_ANY) ? -errno : 0;
 }
 
+int loader_attach_cookies(const struct loader *l)
+{
+	return l->attach_cookies;
+}
+
+/* Two copies of one library, whose facts are the same but for their number, may share a site. */
+static int same_site(const struct loader *l, __u64 a, __u64 b)
+{
+	__u32 key_a = APM_COOKIE_LIB(a), key_b = APM_COOKIE_LIB(b);
+	struct apm_lib lib_a, lib_b;
+	int fd = bpf_map__fd(l->skel->maps.libs);
+
+	if (APM_COOKIE_SYMBOL(a) != APM_COOKIE_SYMBOL(b) || APM_COOKIE_ADDR(a) != APM_COOKIE_ADDR(b) ||
+	    bpf_map_lookup_elem(fd, &key_a, &lib_a) || bpf_map_lookup_elem(fd, &key_b, &lib_b))
+		return 0;
+	lib_a.lib_id = lib_b.lib_id;
+	return !memcmp(&lib_a, &lib_b, sizeof(lib_a));
+}
+
+int loader_set_site(const struct loader *l, const struct apm_site_key *key, uint64_t cookie)
+{
+	int fd = bpf_map__fd(l->skel->maps.sites);
+	__u64 other;
+
+	if (!bpf_map_update_elem(fd, key, &cookie, BPF_NOEXIST))
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (bpf_map_lookup_elem(fd, key, &other) || !same_site(l, cookie, other))
+		return -EEXIST;
+	return 0;
+}
+
 /* Calls fn with the kernel's information about each loaded program. */
 static void each_program(const struct loader *l, void (*fn)(const struct bpf_prog_info *info, void *arg),
 			 void *arg)
@@ -317,6 +354,9 @@ void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const 
 	if (l->mode == PROBE_SINGLE)
 		fn("uprobe multi links",
 		   "not in this kernel (6.6): one perf event per probe, attaching takes longer", arg);
+	if (!l->attach_cookies)
+		fn("attach cookies",
+		   "not in this kernel (5.15): a probe is told from others by its place and its code", arg);
 	if (!bpf_map__autocreate(l->skel->maps.thread_storage))
 		fn("task storage", "not in this kernel (5.11): per-thread state in a hash of bounded size",
 		   arg);

@@ -13,7 +13,7 @@
 enum probe_mode {
 	PROBE_SESSION = 0, /* one link, the entry says whether it wants the return (6.13) */
 	PROBE_MULTI = 1,   /* a link for entries and one for returns (6.6) */
-	PROBE_SINGLE = 2,  /* a perf event per site (5.15) */
+	PROBE_SINGLE = 2,  /* a perf event per site */
 };
 
 struct loader_options {
@@ -47,6 +47,10 @@ int loader_conns_fd(const struct loader *l);
 int loader_handles_fd(const struct loader *l);
 /* Writes the facts of a library copy. 0 or -errno. */
 int loader_set_library(const struct loader *l, const struct apm_lib *facts);
+/* Whether a probe knows its attach cookie (5.15); else every site must be made known by loader_set_site(). */
+int loader_attach_cookies(const struct loader *l);
+/* What the probe at such a site is to take for its cookie. 0; -EEXIST when it looks like another; -errno. */
+int loader_set_site(const struct loader *l, const struct apm_site_key *key, uint64_t cookie);
 /* Sums the per-CPU counters into values[]; runs skipped by the kernel (recursion_misses) are added. */
 void loader_counters(const struct loader *l, uint64_t values[APM_CNT_MAX]);
 /* Program run time, ns; 0 when the kernel's BPF statistics are off. */
