@@ -82,6 +82,11 @@ struct bpf_raw_tracepoint_args {
 	__u64 args[0];
 };
 
+/* UAPI: its layout is the same everywhere. */
+struct in6_addr {
+	u8 s6_addr[16];
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -116,10 +121,6 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	u64 start_boottime;
-};
-
-struct in6_addr {
-	u8 s6_addr[16];
 };
 
 struct sock_common {
