@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a guest runs: the live tests in short form, against the same ground truth, and what is left in the kernel afterwards.
+
+Lines "# fact NAME: VALUE" go into the table of kernels. Machine emulation is 20 to 70 times slower: no time is asserted, and
+programs repeat little. The argument is a list of parts, separated by commas.
+"""
+import ctypes
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+
+TOP = '/apm'
+sys.path.insert(0, TOP + '/tests/live')
+sys.path.insert(1, TOP + '/tests/vm/guest')
+import harness  # noqa: E402
+from harness import Live, client  # noqa: E402
+import compare  # noqa: E402
+from mysql_server import MySQLServer  # noqa: E402
+
+SQLITE = ('steps', 'partial', 'interleave', 'before', 'bind', 'exec', 'ddl', 'trigger', 'nested', 'errors', 'longjmp', 'cancel', 'fork')
+LIBPQ = ('exec', 'params', 'prepared', 'multi', 'errors', 'copy', 'async', 'two', 'single', 'pipeline', 'cancel', 'reconnect', 'abandon', 'threads')
+LIBMARIADB = ('query', 'wrappers', 'use', 'send', 'multi', 'prepared', 'direct', 'errors', 'killed', 'abandon', 'two', 'threads')
+NR_BPF, PROG_NEXT, MAP_NEXT, LINK_NEXT = 321, 11, 12, 31  # x86-64; include/uapi/linux/bpf.h, enum bpf_cmd
+
+
+def fact(name, value):
+    print('# fact %s: %s' % (name, value), flush=True)
+
+
+def bpf_ids(command):
+    """Numbers of all programs, maps or links in the kernel."""
+    libc, found, last = ctypes.CDLL(None, use_errno=True), set(), 0
+    while True:
+        attr = (ctypes.c_uint32 * 4)(last)
+        if libc.syscall(NR_BPF, command, ctypes.byref(attr), ctypes.c_uint(16)):
+            return found
+        last = attr[1]
+        found.add(last)
+
+
+def left_in_kernel():
+    return {'programs': bpf_ids(PROG_NEXT), 'maps': bpf_ids(MAP_NEXT), 'links': bpf_ids(LINK_NEXT)}
+
+
+def text_of(pid, library):
+    """Bytes of the mapped code of a library: (in memory, in the file)."""
+    with open('/proc/%d/maps' % pid) as maps:
+        for line in maps:
+            words = line.split()
+            if len(words) > 5 and words[5].endswith('/' + library) and 'x' in words[1]:
+                start, end = (int(x, 16) for x in words[0].split('-'))
+                with open('/proc/%d/mem' % pid, 'rb') as memory, open(words[5], 'rb') as file:
+                    memory.seek(start)
+                    file.seek(int(words[2], 16))
+                    size = min(end - start, os.path.getsize(words[5]) - int(words[2], 16))
+                    return memory.read(size), file.read(size)
+    raise RuntimeError('%s is not mapped' % library)
+
+
+def together(live, programs, at_once=True, **env):
+    """(report, truth) of one trace of several programs: apm-bpf takes seconds to load here. They run at once, or in turn where
+    they share tables."""
+    running = [live.program([client(name), mode], **env).ready() for name, mode in programs]
+    pids = [word for program in running for word in ('-p', program.pid)]
+    tracer = live.tracer('--json', '--top', 1000, '--freq', 0, *pids).ready(120)
+    truth = harness.Truth()
+    for program in running if at_once else ():
+        program.go()
+    for program in running:
+        if not at_once:
+            program.go()
+        status = program.wait(120)
+        if status:
+            raise RuntimeError('%s ended with %s: %s' % (program.process.args, status, program.errors()))
+        truth.read(program.truth_path)
+    return tracer.report(120), truth
+
+
+def modes(live, name, modes_of, program, at_once):
+    """All ways of calling in one trace; each in its own when that is not exact, to see which."""
+    with live.section(name):
+        report, truth = together(live, [(program, mode) for mode in modes_of], at_once, N=8, THREADS=4)
+        exact = len(modes_of)
+        if not live.exact('%s: %s' % (name, ', '.join(modes_of)), report, truth):
+            exact = 0
+            for mode in modes_of:
+                report, truth = together(live, [(program, mode)], N=8, THREADS=4)
+                exact += live.exact('%s %s' % (name, mode), report, truth)
+        fact('%s: ways of calling that are exact' % name, '%d of %d' % (exact, len(modes_of)))
+
+
+def sqlite(live):
+    modes(live, 'sqlite3', SQLITE, 'lite_client', True)
+    with live.section('sqlite3 threads'):
+        report, run = live.run([client('lite_client'), 'threads'], args=('--freq', 0), N=4, THREADS=60)
+        live.exact('sqlite3 threads', report, run.truth())
+    with live.section('two copies of sqlite3 in one trace'):
+        report, truth = together(live, [('lite_client', 'steps'), ('lite_static', 'steps'), ('lite_static', 'errors')], N=8)
+        live.exact('two copies of sqlite3 in one trace', report, truth)
+    with live.section('sqlite3 started by apm-bpf'):
+        path = live.path('truth')
+        tracer = live.tracer('--json', '--top', 1000, '--freq', 0, '--', client('lite_client'), 'steps', env=live.environment(N=8, GROUND_TRUTH=path))
+        live.exact('sqlite3 started by apm-bpf', tracer.report(), harness.Truth().read(path))
+
+
+def libpq(live):
+    modes(live, 'libpq', LIBPQ, 'pq_client', False)
+    fact('sqlite3 and libpq in one trace', 'exact' if both_exact(live) else 'no')
+
+
+def both_exact(live):
+    with live.section('sqlite3 and libpq in one trace'):
+        report, truth = together(live, [('lite_client', 'steps'), ('pq_client', 'exec'), ('lite_client', 'fork')], N=8)
+        return live.exact('sqlite3 and libpq in one trace', report, truth)
+    return False
+
+
+def libmariadb(live):
+    MySQLServer(live)
+    modes(live, 'libmariadb', LIBMARIADB, 'mysql_client', False)
+
+
+def replay(live):
+    for argv in (['lite_client', 'errors'], ['lite_client', 'fork'], ['pq_client', 'prepared']):
+        if argv[0] == 'pq_client' and not live.pg:
+            continue
+        name = ' '.join(argv)
+        with live.section('replay of ' + name):
+            capture = live.path('apm')
+            report, run = live.run([client(argv[0]), *argv[1:]], args=['-o', capture, '--freq', 0], N=8)
+            again = subprocess.run([harness.APM, 'report', '--json', '--top', '1000', capture], stdout=subprocess.PIPE, timeout=90, check=True)
+            wrong = compare.different(report, again.stdout)
+            live.ok(not wrong, 'replay of %s gives the same report' % name, '\n'.join(wrong))
+
+
+def samples(live):
+    with live.section('samples'):
+        report, run = live.run([client('lite_client'), 'cpu'], SECONDS_LONG=6)
+        profile = report['profile']
+        live.exact('sqlite3 while samples are taken', report, run.truth())
+        live.ok(profile['samples'] > 50, 'samples are taken', profile['samples'])
+        live.ok(0 < profile['samples_attributed'] < profile['samples'] and not profile['samples_unattributed'],
+                'and tagged with the running statement where there is one', [(k, v) for k, v in profile.items() if k != 'functions'])
+        live.ok(any(f.get('name') == 'burn_outside' for f in profile['functions'][:3]), 'the function that burns CPU is among the first',
+                profile['functions'][:5])
+        fact('CPU samples, with the running statement', 'yes' if profile['samples_attributed'] else 'no')
+
+
+def unload(live):
+    with live.section('unload'):
+        before = left_in_kernel()
+        program = live.program([client('lite_client'), 'steady'], SECONDS_LONG=120, RATE=50).ready()
+        clean, file = text_of(program.pid, 'libsqlite3.so.0')
+        live.ok(clean == file, 'the code of sqlite3 is as in its file before')
+        tracer = live.tracer('--json', '-p', program.pid).ready(90)
+        during = left_in_kernel()
+        probed, _ = text_of(program.pid, 'libsqlite3.so.0')
+        live.ok(during['programs'] > before['programs'] and during['maps'] > before['maps'] and probed != file,
+                'while tracing there are programs, maps and breakpoints')
+        program.go()
+        harness.wait_until('some work', lambda: program.process.poll() is None and os.times()[4] > 0)
+        for name, how in (('asked to end', signal.SIGINT), ('killed', signal.SIGKILL)):
+            tracer.stop(how).wait(90)
+            harness.wait_until('nothing to be left after it was ' + name, lambda: left_in_kernel() == before, 30)
+            live.ok(True, '%s: no program, map or link is left' % name)
+            live.ok(text_of(program.pid, 'libsqlite3.so.0')[0] == file, '%s: no breakpoint is left' % name)
+            live.ok(program.process.poll() is None, '%s: the program goes on' % name)
+            if how == signal.SIGINT:
+                tracer = live.tracer('--json', '-p', program.pid).ready(90)
+        program.process.kill()
+
+
+def kernel_lines():
+    """What the kernel has said so far."""
+    fd, lines = os.open('/dev/kmsg', os.O_RDONLY | os.O_NONBLOCK), []
+    while True:
+        try:
+            lines.append(os.read(fd, 8192).decode('utf-8', 'replace'))
+        except BlockingIOError:
+            os.close(fd)
+            return lines
+
+
+def facts(live):
+    fact('release', platform.release())
+    with live.section('facts'):
+        report, _ = live.run([client('lite_client'), 'steps'], args=('--freq', 0), N=1)
+        live.ok(not report['coverage']['missing'], 'all of sqlite3 is read', report['coverage']['missing'])
+        lacks = report['coverage']['kernel']
+        for row in lacks:
+            live.note('lacks %s: %s' % (row['subject'], row['text']))
+        subjects = [row['subject'] for row in lacks]
+        fact('user probes', 'single' if 'uprobe multi links' in subjects else 'multi' if 'uprobe sessions' in subjects else 'session')
+        fact('per-thread state', 'hash' if 'task storage' in subjects else 'task storage')
+        fact('which probe was hit', 'code bytes' if 'attach cookies' in subjects else 'attach cookie')
+
+
+def main():
+    parts = sys.argv[1].split(',')
+    table = {'facts': facts, 'sqlite': sqlite, 'libpq': libpq, 'libmariadb': libmariadb, 'replay': replay, 'samples': samples, 'unload': unload}
+    # Everything takes longer here; these are limits, reached by nothing that works.
+    harness.wait_until.__defaults__ = (180.0,)
+    harness.Tracer.ready.__defaults__ = harness.Tracer.report.__defaults__ = (180,)
+    with Live(postgres='libpq' in parts, limit=3600) as live:
+        for part in parts:
+            table[part](live)
+        bad = [line for line in kernel_lines() if re.search(r'WARNING: CPU|BUG:|Oops|general protection|RCU stall|segfault', line)]
+        live.ok(not bad, 'the kernel has nothing to complain of', '\n'.join(bad))
+
+
+main()
