@@ -130,7 +130,7 @@ const struct option_row option_rows[] = {
 	 GROUP_FINDINGS, "idle time that ends a unit of work (100)"},
 	{"fail-on", 0, "SEVERITY", NULL, option_fail_on, AT(fail_on), 0, 0, REPORTS | COMPARE, GROUP_FINDINGS,
 	 "exit 3 from info, low, medium, high or critical up"},
-	{"min-effect", 0, "PERCENT", NULL, option_percent, AT(min_effect), 0, 1000, COMPARE, GROUP_FINDINGS,
+	{"min-effect", 0, "PCT", NULL, option_percent, AT(min_effect), 0, 1000, COMPARE, GROUP_FINDINGS,
 	 "smaller changes do not count (5%)"},
 
 	{"max-sql", 0, "BYTES", NULL, option_count, AT(max_sql), 64, 65536, LIVE, GROUP_COLLECT,

@@ -1,0 +1,95 @@
+#compdef apm-bpf
+# SPDX-License-Identifier: BSD-2-Clause
+# zsh completion for apm-bpf (installed as _apm-bpf); a test holds it equal to what the program takes.
+
+_apm_bpf() {
+	local -a target part counts collect output reports general commands
+	local command=trace
+	target=(
+		'*'{-p,--pid}'[trace process N, all its threads]:process:_pids'
+		'--user[who runs COMMAND]:user:_users'
+		'--duration[stop after a time]:time (10, 10s, 2m):'
+		'--dry-run[show processes, libraries and probes; attach nothing]'
+	)
+	part=(
+		'--since[from then on]:seconds or RFC 3339:'
+		'--until[up to then]:seconds or RFC 3339:'
+		'--events[each statement as a line of JSON]:format:(jsonl)'
+		'--system[events of a database system]:system:(postgresql sqlite mysql redis)'
+		'--database[events in this database]:database:'
+		'--db-user[events of this database user]:user:'
+		'--fingerprint[events of this query]:id:'
+		'--min-ms[events that took at least so long]:milliseconds:'
+		'--errors[events that failed]'
+	)
+	counts=(
+		'--slow-ms[a statement this long is slow]:milliseconds:'
+		'--n-plus-one[so many repeats are an N+1]:repeats:'
+		'--unit-gap-ms[idle time that ends a unit of work]:milliseconds:'
+	)
+	collect=(
+		"--max-sql[keep so much of a statement's text]:bytes:"
+		'--show-literals[keep values in statements]'
+		'--freq[CPU samples per second]:Hz:'
+		'--ring-mb[size of the ring buffer]:MB:(1 2 4 8 16 32 64 128 256 512 1024)'
+	)
+	reports=(
+		'--fail-on[exit 3 from this severity up]:severity:(info low medium high critical)'
+		'--top[rows per table]:rows:'
+		'--format[of the report]:format:(text json markdown html)'
+		'--json[report as JSON]'
+		'--report[write the report there]:file:_files'
+		'--flame[write a CPU flame graph]:file:_files -g "*.svg"'
+		'--folded[write the stacks in folded form]:file:_files'
+	)
+	general=(
+		'--color[colours]:when:(auto always never)'
+		'(-v --verbose)'{-q,--quiet}'[only the report and errors]'
+		'(-q --quiet)'{-v,--verbose}'[say more]'
+		'(- *)'{-h,--help}'[help]'
+	)
+	output=({-o,--output}'[write the capture or the SVG]:file:_files')
+	commands=(
+		'trace:report at the end (the default)' 'record:write a capture for later'
+		'report:report from a capture' 'flame:CPU flame graph from a capture'
+		'diff:what changed between two captures' 'fingerprint:normalise SQL'
+		'detect:detectors over JSON lines' 'list:what could be traced here'
+	)
+	if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
+		_describe command commands
+		return
+	fi
+	if (( ${commands[(I)$words[2]:*]} )); then
+		command=$words[2]
+		shift words
+		(( CURRENT-- ))
+	fi
+	case $command in
+	trace)
+		_arguments -s $target $counts $collect $reports $output $general '(- *)--version[the version]' \
+			'*:::command:_normal'
+		;;
+	record) _arguments -s $target $counts $collect $output $general '*:::command:_normal' ;;
+	report) _arguments -s $part $counts $reports $general '1:capture:_files' ;;
+	flame)
+		_arguments -s $output '--folded[write the stacks in folded form]:file:_files' \
+			'--query[only samples in this query]:id:' $general '1:capture:_files'
+		;;
+	diff)
+		_arguments -s $counts '--fail-on[exit 3 when a figure got worse]:what:(regression)' \
+			'--min-effect[smaller changes do not count]:percent:' '--top[rows per table]:rows:' \
+			'--json[comparison as JSON]' '--report[write it there]:file:_files' \
+			'--flame[flame graph coloured by the change]:file:_files -g "*.svg"' \
+			'--folded[stacks of both]:file:_files' $general '1:before:_files' '2:after:_files'
+		;;
+	fingerprint)
+		_arguments -s {-d,--dialect}'[of SQL]:dialect:(postgresql mysql sqlite generic)' \
+			{-f,--file}'[statements of a file]:file:_files' '--jsonl[JSON lines]' \
+			'(- *)'{-h,--help}'[help]' '*:query:'
+		;;
+	detect) _arguments '--jsonl[JSON lines]' '(- *)'{-h,--help}'[help]' ;;
+	list) _arguments -s $general ;;
+	esac
+}
+
+_apm_bpf "$@"
