@@ -100,7 +100,7 @@ void options_help(enum command_id command, struct strbuf *out)
 	strbuf_addf(out, "usage: apm-bpf %s %s\n%s\n", row->name, row->usage, row->help);
 	help_options(command, out);
 	if (command == COMMAND_DIFF)
-		strbuf_adds(out, "--fail-on takes regression here: exit 3 when a figure got worse. --json writes JSON.\n");
+		strbuf_adds(out, "--fail-on takes regression: exit 3 when a figure got worse. --json writes JSON.\n");
 	if (row->needs_capture)
 		strbuf_adds(
 			out,
