@@ -169,10 +169,10 @@ $(BENCH_BIN): $(BUILD)/%: %.c $(BUILD)/libapm.a
 		$(shell sed -n 's/.*LIBS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) $(LIBS)
 
 test-unit: $(UNIT_BIN) $(HOST_BIN) $(BUILD)/apm-bpf
-	tests/run unit host
+	tests/run unit host replay
 
 test: all $(UNIT_BIN) $(HOST_BIN) $(ABI_BIN) $(LIVE_BIN) $(FUZZ_BIN) $(DEMO_BIN)
-	tests/run unit host abi verify fuzz tree live
+	tests/run unit host replay abi verify fuzz tree live
 
 demo: all $(DEMO_BIN)
 	tools/demo.d/run
