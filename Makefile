@@ -56,7 +56,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
 DEMO_SRC := $(wildcard tools/demo.d/*.c)
 DEMO_BIN := $(DEMO_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help test test-unit test-live demo bench fuzz lint install uninstall clean
+.PHONY: all help test test-unit test-kernels demo bench fuzz lint install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -69,6 +69,7 @@ help:
 	@echo 'make demo       trace a small shop with planted faults (root)'
 	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
 	@echo 'make fuzz       fuzz for FUZZ_SECONDS per target (default 60)'
+	@echo 'make test-kernels  the live tests under other kernels, in qemu (downloads them once; KERNEL=, OFFLINE=1)'
 	@echo 'make lint       rules of the tree, clang-format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make clean'
@@ -184,15 +185,24 @@ fuzz: $(FUZZ_BIN)
 bench: all $(BENCH_BIN) $(LIVE_BIN)
 	tests/bench/run
 
+# KERNEL= picks one, OFFLINE=1 re-uses what was downloaded.
+test-kernels: all $(LIVE_BIN)
+	tests/vm/run
+
 lint:
 	tools/check-tree
 	tools/lint
 
 install: all
 	install -Dm755 $(BUILD)/apm-bpf $(DESTDIR)$(PREFIX)/sbin/apm-bpf
+	install -Dm644 docs/apm-bpf.8 $(DESTDIR)$(PREFIX)/share/man/man8/apm-bpf.8
+	install -Dm644 completions/apm-bpf.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/apm-bpf
+	install -Dm644 completions/apm-bpf.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_apm-bpf
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/apm-bpf
+	rm -f $(DESTDIR)$(PREFIX)/sbin/apm-bpf $(DESTDIR)$(PREFIX)/share/man/man8/apm-bpf.8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/apm-bpf \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_apm-bpf
 
 clean:
 	rm -rf $(BUILD)
