@@ -12,6 +12,7 @@
 #include "collect/targets.h"
 #include "enrich_text.h"
 #include "profile/profile.h"
+#include "redis_command.h"
 #include "sqlite_codes.h"
 
 #define FRAMES_MAX 65536
@@ -249,6 +250,8 @@ static void add_error(struct enrich *e, const struct apm_ev_error *err)
 		.number = err->number, .system = err->system, .message = {e->line.ptr, e->line.len}};
 	if (err->system == APM_SYSTEM_SQLITE)
 		rec.error.code = str_from(sqlite_code_name(err->number));
+	else if (err->system == APM_SYSTEM_REDIS)
+		rec.error.code = redis_error_code(message);
 	else
 		rec.error.code = (struct str){err->sqlstate, strnlen(err->sqlstate, sizeof(err->sqlstate))};
 	emit(e, &rec);

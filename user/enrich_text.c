@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/table.h"
+#include "redis_command.h"
 
 #define PENDING_MAX 1024 /* texts of which only the first chunks have come */
 #define PARTS_MAX   256	 /* statements told of one text; the rest of it counts as one more */
@@ -65,18 +66,23 @@ uint64_t enrich_text_evicted(const struct enrich_text *t)
 	return table_evicted(t->pending);
 }
 
-enum sql_dialect enrich_dialect(uint8_t system)
+/* How the texts of a system are read. */
+static const struct language {
+	int (*analyse)(const char *text, size_t len, const struct sql_options *opt, char *buf, size_t cap,
+		       struct sql_info *out);
+	enum sql_dialect dialect;
+	int is_private; /* the text as it came is for the analysis only */
+} languages[] = {
+	[APM_SYSTEM_UNKNOWN] = {sql_analyse, SQL_GENERIC, 0},
+	[APM_SYSTEM_POSTGRESQL] = {sql_analyse, SQL_POSTGRESQL, 0},
+	[APM_SYSTEM_SQLITE] = {sql_analyse, SQL_SQLITE, 0},
+	[APM_SYSTEM_MYSQL] = {sql_analyse, SQL_MYSQL, 0},
+	[APM_SYSTEM_REDIS] = {redis_command_analyse, SQL_GENERIC, 1},
+};
+
+static const struct language *language_of(uint8_t system)
 {
-	switch (system) {
-	case APM_SYSTEM_POSTGRESQL:
-		return SQL_POSTGRESQL;
-	case APM_SYSTEM_SQLITE:
-		return SQL_SQLITE;
-	case APM_SYSTEM_MYSQL:
-		return SQL_MYSQL;
-	default:
-		return SQL_GENERIC;
-	}
+	return &languages[system < sizeof(languages) / sizeof(*languages) ? system : APM_SYSTEM_UNKNOWN];
 }
 
 static int ensure(struct enrich_text *t, size_t len)
@@ -97,21 +103,22 @@ static int ensure(struct enrich_text *t, size_t len)
 static struct sql_options options_for(const struct enrich_text *t, const struct apm_ev_text *last)
 {
 	return (struct sql_options){
-		.dialect = enrich_dialect(last->system),
+		.dialect = language_of(last->system)->dialect,
 		.hash_key = {t->hash_key[0], t->hash_key[1]},
 		.truncated = (last->hdr.flags & (APM_TEXT_TRUNCATED | APM_TEXT_UNREADABLE)) != 0,
 	};
 }
 
 /* How many statements there are: a first pass, since each record says how many parts its text has. */
-static unsigned int count_parts(struct enrich_text *t, struct str text, const struct sql_options *opt)
+static unsigned int count_parts(struct enrich_text *t, const struct language *l, struct str text,
+				const struct sql_options *opt)
 {
 	struct sql_info info;
 	unsigned int parts = 0;
 	size_t off = 0;
 
 	while (off < text.len && parts < PARTS_MAX &&
-	       !sql_analyse(text.ptr + off, text.len - off, opt, t->buf, t->cap, &info)) {
+	       !l->analyse(text.ptr + off, text.len - off, opt, t->buf, t->cap, &info)) {
 		parts += info.stmt_class != SQL_CLASS_EMPTY;
 		if (!info.consumed)
 			break;
@@ -148,7 +155,7 @@ static void tell_part(struct enrich_text *t, const struct apm_ev_text *last, str
 		.collections = info->collections,
 		.tags = info->tags,
 	};
-	if (t->show_literals)
+	if (t->show_literals && !language_of(last->system)->is_private)
 		rec.text.raw = text;
 	t->sink(&rec, t->sink_arg);
 }
@@ -157,27 +164,27 @@ static void tell_part(struct enrich_text *t, const struct apm_ev_text *last, str
  * else. */
 static void tell_text(struct enrich_text *t, const struct apm_ev_text *last, struct str text)
 {
+	const struct language *l = language_of(last->system);
 	struct sql_options opt = options_for(t, last);
 	struct sql_info info;
 	unsigned int parts, part = 0;
 	size_t off = 0;
 
-	if (!ensure(t, text.len) || sql_analyse(text.ptr, text.len, &opt, t->buf, t->cap, &info))
+	if (!ensure(t, text.len) || l->analyse(text.ptr, text.len, &opt, t->buf, t->cap, &info))
 		return;
 	if (info.consumed >= text.len) {
 		tell_part(t, last, text, &info, 0, 1);
 		return;
 	}
-	parts = count_parts(t, text, &opt);
+	parts = count_parts(t, l, text, &opt);
 	while (off < text.len && part < parts) {
-		if (sql_analyse(text.ptr + off, text.len - off, &opt, t->buf, t->cap, &info) ||
-		    !info.consumed)
+		if (l->analyse(text.ptr + off, text.len - off, &opt, t->buf, t->cap, &info) || !info.consumed)
 			break;
 		if (info.stmt_class != SQL_CLASS_EMPTY)
 			tell_part(t, last, (struct str){text.ptr + off, info.consumed}, &info, part++, parts);
 		off += info.consumed;
 	}
-	if (!parts && !sql_analyse(text.ptr, text.len, &opt, t->buf, t->cap, &info))
+	if (!parts && !l->analyse(text.ptr, text.len, &opt, t->buf, t->cap, &info))
 		tell_part(t, last, text, &info, 0, 1);
 }
 

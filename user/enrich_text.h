@@ -16,7 +16,4 @@ void enrich_text_chunk(struct enrich_text *t, const struct apm_ev_text *chunk);
 /* Texts dropped before their last chunk came. */
 uint64_t enrich_text_evicted(const struct enrich_text *t);
 
-/* The dialect spoken to a database system (enum apm_system). */
-enum sql_dialect enrich_dialect(uint8_t system);
-
 #endif

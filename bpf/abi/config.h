@@ -90,6 +90,11 @@ enum apm_off {
 					the  third and fourth argument */
 	APM_OFF_MY_FIELDS = 17,	     /* columns of the result; 0 = there is none */
 	APM_OFF_MY_STMT_FIELDS = 18,
+	/* hiredis: redisContext, redisReply */
+	APM_OFF_RE_CONTEXT_ERRSTR = 0, /* an array */
+	APM_OFF_RE_CONTEXT_FD = 1,
+	APM_OFF_RE_REPLY_LEN = 2, /* the text's pointer follows */
+	APM_OFF_RE_REPLY_ELEMENTS = 3,
 	APM_OFF_MAX = 20,
 };
 

@@ -45,6 +45,7 @@ enum apm_conn_op {
 	APM_OP_STATEMENT = 0,
 	APM_OP_PREPARE = 1,
 	APM_OP_DESCRIBE = 2, /* has results, is no statement */
+	APM_OP_POLLED = 3,   /* hiredis: a statement, on a context that does not block */
 };
 
 /*
@@ -57,7 +58,7 @@ struct apm_conn {
 			   later the unbuffered result that is being read */
 	__u64 text_ptr; /* text that could not be read at the start: tried again at the first result */
 	__u32 gen;
-	__u32 op;		      /* enum apm_conn_op */
+	__u32 op;	  /* enum apm_conn_op */
 	__u32 queue_head; /* number of the last that was taken from the queue */
 	__u32 queue_tail; /* of the last that was put there */
 };

@@ -135,7 +135,7 @@ static void visit_conn(const struct walk *w, const struct apm_key *key, const st
 {
 	int wanted = w->all || (w->ended && key->tgid == w->ended);
 
-	if (wanted && c->exec.seq && c->op == APM_OP_STATEMENT)
+	if (wanted && c->exec.seq && (c->op == APM_OP_STATEMENT || c->op == APM_OP_POLLED))
 		report(w, key, &c->exec, key->ptr, 0);
 }
 

@@ -21,6 +21,7 @@ static const struct lib_row *const rows[] = {
 	&lib_libpq,
 	&lib_mysql,
 	&lib_sqlite,
+	&lib_hiredis,
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(*rows))
 

@@ -41,6 +41,7 @@ struct lib_row {
 		      struct elf_symbol *fn);
 };
 
+extern const struct lib_row lib_hiredis;
 extern const struct lib_row lib_libpq;
 extern const struct lib_row lib_mysql;
 extern const struct lib_row lib_sqlite;

@@ -361,6 +361,7 @@ static void convert(const struct apm_ev_stmt *ev, struct statement *stmt)
 		.flags = ev->hdr.flags,
 		.lib_id = ev->lib_id,
 		.system = ev->system,
+		.type = ev->system == APM_SYSTEM_REDIS ? SPAN_CACHE : SPAN_DB,
 		.error = (ev->hdr.flags & (APM_STMT_ERROR | APM_STMT_PREPARE_FAILED)) != 0,
 		.running = (ev->hdr.flags & APM_STMT_IN_FLIGHT) != 0,
 	};

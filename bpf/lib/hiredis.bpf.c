@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * hiredis. A command begins when it is appended to a context's output and ends when redisGetReply returns its
+ * reply: replies come in the order of the commands, so what is appended while one is under way queues behind
+ * it. Of a command only its name and first key are copied; the rest is hashed with the trace's key.
+ */
+#include "peer.bpf.h"
+#include "statement.bpf.h"
+#include "text.bpf.h"
+#include "lib/hiredis.h"
+
+enum {
+#define HIREDIS_SYMBOL(name, number, entry, ret, required) SYM_##name = number,
+	APM_HIREDIS_SYMBOLS(HIREDIS_SYMBOL)
+};
+
+/* redisReply.type, which is first in it (hiredis.h, read.h; stable) */
+enum {
+	REPLY_ARRAY = 2,
+	REPLY_NIL = 4,
+	REPLY_ERROR = 6,
+	REPLY_MAP = 9,
+	REPLY_SET = 10,
+};
+
+#define COMMAND_DIGITS 6   /* of a length or count in the protocol */
+#define COMMAND_KEY    512 /* bytes of a key that are sent */
+#define QUEUE_DRAIN    64  /* commands that a context may leave behind */
+
+static const struct apm_conn conn_zero;
+
+static __always_inline struct apm_key context_key(u64 context, u32 queued)
+{
+	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = context, .queued = queued};
+}
+
+/* ---- contexts ---- */
+
+static __noinline int context_announce(u64 context, const struct apm_lib *lib, u32 gen)
+{
+	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+	u64 off;
+
+	if (!e)
+		return 0;
+	__builtin_memset(e, 0, sizeof(*e));
+	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
+	e->conn = context;
+	e->conn_gen = gen;
+	e->system = APM_SYSTEM_REDIS;
+	e->lib_id = lib->lib_id;
+	e->fd = -1;
+	if (lib_off(lib, APM_OFF_RE_CONTEXT_FD, &off)) {
+		e->fd = read_u32(context + off);
+		conn_peer(e, e->fd);
+	}
+	event_submit(e);
+	return 0;
+}
+
+static __always_inline struct apm_conn *context_find(u64 context)
+{
+	struct apm_key key = context_key(context, 0);
+
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
+static __always_inline struct apm_conn *context_get(u64 context, const struct apm_lib *lib)
+{
+	struct apm_key key = context_key(context, 0);
+	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+
+	if (c)
+		return c;
+	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
+		count(APM_CNT_MAP_FULL);
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!c)
+		return NULL;
+	c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
+	context_announce(context, lib, c->gen);
+	return c;
+}
+
+/* ---- commands ---- */
+
+/*
+ * The number at `pos` of the scratch, where a formatted command stands: digits, CR, LF. Returns the position
+ * behind it, 0 when there is none.
+ */
+static __always_inline u32 read_number(const struct apm_thread *t, u32 pos, u32 *number)
+{
+	u32 n = 0, i;
+
+	for (i = 0; i < COMMAND_DIGITS; i++) {
+		u8 ch = t->scratch[(pos + i) & (APM_PARAM_BYTES - 1)];
+
+		if (ch == '\r') {
+			*number = n;
+			return pos + i + 2;
+		}
+		if (ch < '0' || ch > '9')
+			return 0;
+		n = n * 10 + ch - '0';
+	}
+	return 0;
+}
+
+#define NAME4(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
+
+/* Whether the first argument is a key, or at least a word, and no value: by the name's first four letters. */
+static __always_inline bool first_is_key(const struct apm_thread *t, u32 pos)
+{
+	u32 name = 0, i;
+
+	for (i = 0; i < 4; i++)
+		name |= (u32)(t->scratch[(pos + i) & (APM_PARAM_BYTES - 1)] | 0x20) << i * 8;
+	switch (name) {
+	case NAME4('a', 'u', 't', 'h'):
+	case NAME4('e', 'c', 'h', 'o'):
+	case NAME4('p', 'i', 'n', 'g'):
+	case NAME4('e', 'v', 'a', 'l'):
+	case NAME4('h', 'e', 'l', 'l'):
+		return false;
+	}
+	return true;
+}
+
+/* Where name and first key of a command stand, and how many arguments follow; start 0 = not understood. */
+#define SPAN(start, end, rest) ((u64)(rest) << 32 | (u64)(end) << 16 | (start))
+#define SPAN_START(span)       ((u32)(span)&0xffff)
+#define SPAN_END(span)	       ((u32)((span) >> 16) & 0xffff)
+#define SPAN_REST(span)	       ((u32)((span) >> 32))
+
+/*
+ * "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n": from the name to the end of the key. A global function, so
+ * that the verifier sees its loops once.
+ */
+__noinline u64 redis_command_span(u64 ptr, u32 len)
+{
+	struct apm_thread *t = thread_find();
+	u32 n = len, pos, end, start, args = 0, size = 0, rest;
+
+	if (!t)
+		return 0;
+	if (n > APM_PARAM_BYTES)
+		n = APM_PARAM_BYTES;
+	t->scratch[0] = 0;
+	if (bpf_probe_read_user(t->scratch, n, (void *)ptr) || t->scratch[0] != '*')
+		return 0;
+	pos = read_number(t, 1, &args);
+	if (!pos || !args || t->scratch[pos & (APM_PARAM_BYTES - 1)] != '$')
+		return 0;
+	start = read_number(t, pos + 1, &size);
+	end = start + size;
+	if (!start || size > APM_PARAM_BYTES / 2 || end > len)
+		return 0;
+	if (args < 2 || !first_is_key(t, start))
+		return SPAN(start, end, 0);
+	rest = args - 2;
+	if (t->scratch[(end + 2) & (APM_PARAM_BYTES - 1)] != '$')
+		return SPAN(start, end, rest);
+	pos = read_number(t, end + 3, &size);
+	if (!pos || pos + size > len)
+		return SPAN(start, end, rest);
+	if (size > COMMAND_KEY)
+		size = COMMAND_KEY;
+	return SPAN(start, pos + size, rest);
+}
+
+static __noinline int command_read(struct apm_thread *t, struct apm_exec *x, u64 context, u64 ptr, u32 len)
+{
+	struct text_source src = {.text_id = x->seq, .conn = context, .system = APM_SYSTEM_REDIS};
+	u64 span = redis_command_span(ptr, len);
+	u32 rest = SPAN_REST(span);
+
+	if (!SPAN_START(span)) {
+		x->flags |= APM_STMT_TEXT_UNKNOWN;
+		return 0;
+	}
+	x->text_id = x->seq;
+	src.ptr = ptr + SPAN_START(span);
+	src.len = SPAN_END(span) - SPAN_START(span);
+	text_send(&src);
+	if (!rest)
+		return 0;
+	t->partial = 0;
+	x->param_hash = param_hash_bytes(hash_start(), ptr + SPAN_END(span), len - SPAN_END(span));
+	x->param_count = rest > 255 ? 255 : rest;
+	if (t->partial) {
+		x->flags |= APM_STMT_PARAMS_PARTIAL;
+		count(APM_CNT_PARAMS_PARTIAL);
+	}
+	return 0;
+}
+
+/* A place behind the command under way; NULL (counted) when the map is full. */
+static __noinline struct apm_conn *queue_append(struct apm_conn *c, u64 context)
+{
+	struct apm_key key = context_key(context, c->queue_tail + 1);
+
+	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_ANY)) {
+		count(APM_CNT_MAP_FULL);
+		return NULL;
+	}
+	c->queue_tail++;
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
+/* The command under way has ended: the next one's turn. */
+static __noinline int queue_advance(struct apm_conn *c, u64 context)
+{
+	struct apm_key key = context_key(context, c->queue_head + 1);
+	struct apm_conn *q;
+
+	c->exec.seq = 0;
+	c->exec.enter = 0;
+	if (c->queue_head == c->queue_tail)
+		return 0;
+	c->queue_head++;
+	q = bpf_map_lookup_elem(&conns, &key);
+	if (!q)
+		return 0;
+	c->exec = q->exec;
+	bpf_map_delete_elem(&conns, &key);
+	return 0;
+}
+
+static __always_inline void append_enter(struct pt_regs *ctx, struct apm_thread *t, const struct apm_lib *lib)
+{
+	u64 context = PT_REGS_PARM1(ctx), ptr = PT_REGS_PARM2(ctx), len = PT_REGS_PARM3(ctx);
+	struct apm_conn *c = context_get(context, lib), *q = c;
+
+	if (!c)
+		return;
+	if (c->exec.seq)
+		q = queue_append(c, context);
+	if (!q)
+		return;
+	exec_start(&q->exec, bpf_ktime_get_ns(), APM_SYSTEM_REDIS, lib->lib_id);
+	q->exec.conn_gen = c->gen;
+	if (q != c) {
+		q->exec.enter = 0;
+		q->exec.flags = APM_STMT_ASYNC;
+	}
+	command_read(t, &q->exec, context, ptr, len >> 31 ? 0 : len);
+}
+
+/* ---- replies ---- */
+
+/* The first reply is waited for since the command was given; what queued behind it, while the program asks. A
+ * context that does not block waits all the time. */
+static __always_inline void reply_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
+{
+	u64 context = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx);
+	struct apm_conn *c = context_find(context);
+	struct apm_call *call;
+
+	if (!c || !c->exec.seq)
+		return;
+	calls_unwind_entry(t, sp);
+	call = call_push(t);
+	if (!call)
+		return;
+	c->exec.calls++;
+	if (!c->exec.enter)
+		c->exec.enter = c->op == APM_OP_POLLED ? c->exec.t_start : bpf_ktime_get_ns();
+	call->sp = sp;
+	call->obj = context;
+	call->seq = c->exec.seq;
+	call->arg[0] = PT_REGS_PARM2(ctx);
+	call->symbol = SYM_redisGetReply;
+	call->lib_id = APM_COOKIE_LIB(cookie);
+}
+
+static __noinline int error_send(u64 text, u64 seq)
+{
+	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);
+	s64 n;
+
+	if (!e)
+		return 0;
+	event_header(&e->hdr, APM_EV_ERROR, sizeof(*e), seq);
+	e->number = 0;
+	e->system = APM_SYSTEM_REDIS;
+	e->reserved = 0;
+	__builtin_memset(e->sqlstate, 0, sizeof(e->sqlstate));
+	__builtin_memset(e->message, 0, sizeof(e->message));
+	n = text ? bpf_probe_read_user_str(e->message, sizeof(e->message), (void *)text) : 0;
+	e->size = n > 0 ? n - 1 : 0;
+	event_submit(e);
+	return 0;
+}
+
+/* The text of a reply, if there is one as long as the reply says: hiredis.h has had two layouts. */
+static __always_inline u64 reply_text(u64 reply, const struct apm_lib *lib)
+{
+	u64 off, text;
+	u64 len;
+
+	if (!lib_off(lib, APM_OFF_RE_REPLY_LEN, &off))
+		return 0;
+	len = read_u64(reply + off);
+	text = read_u64(reply + off + 8);
+	return text && read_u8(text + len) == 0 ? text : 0;
+}
+
+static __always_inline u64 reply_rows(u64 reply, u32 type, const struct apm_lib *lib)
+{
+	u64 off;
+
+	if (type == REPLY_NIL)
+		return 0;
+	if (type != REPLY_ARRAY && type != REPLY_MAP && type != REPLY_SET)
+		return 1;
+	return lib_off(lib, APM_OFF_RE_REPLY_ELEMENTS, &off) ? read_u64(reply + off) : 1;
+}
+
+static __noinline int reply_returned(const struct apm_call *call, const struct apm_lib *lib, s32 rc)
+{
+	u64 context = call->obj, reply = 0, off, now, text;
+	struct apm_conn *c = context_find(context);
+	struct apm_exec *x;
+	u32 type = REPLY_NIL;
+
+	if (!c || c->exec.seq != call->seq)
+		return 0;
+	x = &c->exec;
+	if (!rc && call->arg[0]) {
+		reply = read_u64(call->arg[0]);
+		if (!reply) { /* not there yet, and the context does not block */
+			c->op = APM_OP_POLLED;
+			x->enter = x->t_start;
+			return 0;
+		}
+		type = read_u32(reply);
+	}
+	now = bpf_ktime_get_ns();
+	exec_leave(x, now);
+	x->t_first = now;
+	if (rc) {
+		text = lib_off(lib, APM_OFF_RE_CONTEXT_ERRSTR, &off) ? context + off : 0;
+		error_send(text, x->seq);
+		statement_send(x, context, 0, APM_STMT_ERROR, now);
+	} else if (type == REPLY_ERROR) {
+		error_send(reply_text(reply, lib), x->seq);
+		statement_send(x, context, 0, APM_STMT_ERROR, now);
+	} else {
+		x->rows = reply_rows(reply, type, lib);
+		statement_send(x, context, 0, 0, now);
+	}
+	queue_advance(c, context);
+	return 0;
+}
+
+static __always_inline void free_enter(u64 context)
+{
+	struct apm_key key = context_key(context, 0);
+	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct apm_ev_close *e;
+	u32 i;
+
+	if (!c)
+		return;
+	for (i = 0; i < QUEUE_DRAIN && c->exec.seq; i++) {
+		statement_send(&c->exec, context, 0, APM_STMT_NO_RETURN, bpf_ktime_get_ns());
+		queue_advance(c, context);
+	}
+	e = event_reserve(struct apm_ev_close, 0);
+	if (e) {
+		event_header(&e->hdr, APM_EV_CLOSE, sizeof(*e), 0);
+		e->handle = context;
+		e->handle_kind = APM_HANDLE_CONN;
+		e->conn_gen = c->gen;
+		event_submit(e);
+	}
+	bpf_map_delete_elem(&conns, &key);
+}
+
+/* ---- programs ---- */
+
+SEC("uprobe.multi")
+int hiredis_entry(struct pt_regs *ctx)
+{
+	u64 cookie = attach_cookie(ctx);
+	u32 lib_id = APM_COOKIE_LIB(cookie);
+	struct apm_thread *t = thread_enter();
+	struct apm_lib *lib;
+
+	if (!t)
+		return 0;
+	lib = bpf_map_lookup_elem(&libs, &lib_id);
+	if (!lib)
+		return 0;
+	switch (APM_COOKIE_SYMBOL(cookie)) {
+	case SYM___redisAppendCommand:
+		append_enter(ctx, t, lib);
+		break;
+	case SYM_redisGetReply:
+		reply_enter(ctx, t, cookie);
+		break;
+	case SYM_redisFree:
+		free_enter(PT_REGS_PARM1(ctx));
+		break;
+	}
+	return 0;
+}
+
+SEC("uprobe.multi")
+int hiredis_return(struct pt_regs *ctx)
+{
+	struct apm_thread *t = thread_find();
+	struct apm_call *call;
+	struct apm_lib *lib;
+	u32 lib_id;
+
+	if (!t)
+		return 0;
+	calls_unwind_return(t, PT_REGS_SP(ctx));
+	call = call_returning(t, PT_REGS_SP(ctx));
+	if (!call)
+		return 0;
+	lib_id = call->lib_id;
+	lib = bpf_map_lookup_elem(&libs, &lib_id);
+	if (lib)
+		reply_returned(call, lib, (s32)PT_REGS_RC(ctx));
+	call_pop(t);
+	return 0;
+}
