@@ -38,6 +38,21 @@ static void sum(const struct stats_query *q, void *arg)
 	all->max_rows++;
 }
 
+static void test_nested_statements_do_not_count_twice(void **state)
+{
+	struct stats *st = stats_new(100, 10);
+	struct statement outer = executed(1, 200 * MS, 3), inner = executed(2, 150 * MS, 1);
+
+	inner.flags = APM_STMT_NESTED;
+	describe(st, 1, "SELECT f(a)", NULL);
+	describe(st, 2, "SELECT b", NULL);
+	stats_add(st, &inner, 100 * MS);
+	stats_add(st, &outer, 100 * MS);
+	assert_int_equal(stats_totals(st)->db_ns, 200 * MS);
+	assert_int_equal(stats_find(st, 2)->durations.sum, 150 * MS);
+	stats_free(st);
+}
+
 static void test_amendment_leaves_the_last_word(void **state)
 {
 	struct stats *st = stats_new(100, 10);
@@ -163,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_amendment_leaves_the_last_word),
+		cmocka_unit_test(test_nested_statements_do_not_count_twice),
 		cmocka_unit_test(test_eviction_loses_no_count),
 		cmocka_unit_test(test_slowest_are_kept_in_order),
 		cmocka_unit_test(test_examples_are_few_and_different),

@@ -152,7 +152,7 @@ static int load(struct loader *l, const struct loader_options *opt, char *err, s
 		bpf_map__set_autocreate(l->skel->maps.thread_storage, false);
 	choose_programs(l);
 	ret = apm_bpf__load(l->skel);
-	if (ret == -EPERM || ret == -EACCES)
+	if ((ret == -EPERM || ret == -EACCES) && geteuid() != 0)
 		snprintf(err, err_len,
 			 "the kernel refuses to load BPF programs: run it with sudo (or with CAP_BPF, "
 			 "CAP_PERFMON and CAP_SYS_PTRACE)");

@@ -55,4 +55,11 @@ struct statement {
 	uint8_t in_tx;	    /* filled by units_feed(): inside BEGIN … COMMIT */
 };
 
+/* What a statement adds to database time: one that ran inside another (an SQL function of the program) is in
+ * that one's time already. */
+static inline uint64_t statement_db_ns(const struct statement *stmt)
+{
+	return stmt->flags & APM_STMT_NESTED ? 0 : stmt->duration_ns;
+}
+
 #endif

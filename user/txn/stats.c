@@ -295,7 +295,7 @@ int stats_add(struct stats *st, const struct statement *stmt, uint64_t slow_ns)
 		q->max_rows = stmt->rows;
 	t->errors += stmt->error;
 	t->running += stmt->running;
-	t->db_ns += stmt->duration_ns;
+	t->db_ns += statement_db_ns(stmt);
 	if (stmt->duration_ns >= slow_ns)
 		slow_insert(st, stmt);
 	if (stmt->stmt_class == SQL_CLASS_CONTROL) {
@@ -324,7 +324,7 @@ int stats_amend(struct stats *st, const struct statement *was, const struct stat
 	q->elapsed_ns -= wall_ns(was);
 	t->errors -= was->error;
 	t->running -= was->running;
-	t->db_ns -= was->duration_ns;
+	t->db_ns -= statement_db_ns(was);
 	if (was->stmt_class == SQL_CLASS_CONTROL) {
 		t->control--;
 	} else {

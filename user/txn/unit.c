@@ -371,7 +371,7 @@ int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_
 	}
 	unit->concurrent |= unit->overlaps || stmt->ctx_id != unit->ctx_id;
 	unit->errors += stmt->error;
-	unit->db_ns += stmt->duration_ns;
+	unit->db_ns += statement_db_ns(stmt);
 	if (keep_span(unit, stmt, limits->span_max))
 		return -ENOMEM;
 	count_transaction(unit, stmt);
