@@ -133,7 +133,9 @@ static void versions_come_once(void **state)
 	t = tally_of(f, "api");
 	assert_int_equal(t.count, 2);
 	assert_int_equal(t.hidden, 1);
-	assert_int_equal(tally_of(f, "same").count, 1);
+	t = tally_of(f, "same");
+	assert_int_equal(t.count, 1);
+	assert_int_equal(t.hidden, 0); /* in whichever order they stand */
 	assert_int_equal(tally_of(f, "variable").count, 0);
 	t = tally_of(f, "puts");
 	assert_int_equal(t.count, 1);

@@ -151,6 +151,31 @@ static void test_results_belong_to_parts(void **state)
 	stream_close(&s);
 }
 
+/* A procedure's results: one statement has them all. */
+static void test_results_of_one_statement_add_up(void **state)
+{
+	struct stream s;
+	const struct report *r;
+	uint64_t text, seq = 77;
+	uint32_t i;
+
+	stream_open(&s, NULL);
+	text = stream_text(&s, "CALL p()", SQL_KIND_OTHER, 0);
+	for (i = 0; i < 3; i++) {
+		struct apm_ev_stmt ev = stream_stmt(&s, text, MS, i < 2 ? 5 : 0);
+
+		ev.hdr.stmt_seq = seq;
+		ev.result_index = i;
+		ev.hdr.flags = i < 2 ? APM_STMT_MORE : 0;
+		stream_send(&s, ev);
+	}
+	r = stream_report(&s);
+	assert_int_equal(r->statements, 1);
+	assert_int_equal(stream_query(r, "CALL p()")->calls, 1);
+	assert_int_equal(stream_query(r, "CALL p()")->rows, 10);
+	stream_close(&s);
+}
+
 static void test_what_follows_an_error_did_not_run(void **state)
 {
 	struct stream s;
@@ -424,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_names_do_not_outlive_the_program),
 		cmocka_unit_test(test_unknown_texts),
 		cmocka_unit_test(test_results_belong_to_parts),
+		cmocka_unit_test(test_results_of_one_statement_add_up),
 		cmocka_unit_test(test_what_follows_an_error_did_not_run),
 		cmocka_unit_test(test_one_result_of_several_is_multi),
 		cmocka_unit_test(test_large_texts_are_bounded),

@@ -149,9 +149,9 @@ static void text_empty(struct text *t)
 			      0);
 	} else {
 		text_labelled(t, 2, "library?",
-			      "No supported client library was found in the target: libpq and sqlite3 are "
-			      "watched, shared "
-			      "or linked statically with a symbol table.",
+			      "No supported client library was found in the target: libpq, libmariadb, "
+			      "libmysqlclient, sqlite3 and hiredis are watched, shared or linked statically "
+			      "with a symbol table.",
 			      0);
 		text_labelled(t, 2, "driver?",
 			      "Drivers that speak the database's protocol themselves (Go's pgx, JDBC, "
