@@ -247,6 +247,12 @@ static struct report_bottleneck fixture_bottlenecks[] = {{
 	.recommendation = "Start with the findings on queries.",
 }};
 
+static struct report_interval fixture_timeline[] = {
+	{1795295820000000000, 600, 34, MS(2400), MS(1.7), MS(3.2)},
+	{1795295825000000000, 0, 0, 0, 0, 0},
+	{1795295830000000000, 646, 0, MS(2659.1), MS(1.9), MS(3.6)},
+};
+
 #define FIXTURE_LIST(array)                                 \
 	{                                                   \
 		sizeof(array) / sizeof((array)[0]), (array) \
@@ -291,6 +297,8 @@ static inline struct report fixture_report(void)
 		.coverage = FIXTURE_LIST(fixture_coverage),
 		.libraries = FIXTURE_LIST(fixture_libraries),
 		.bottlenecks = FIXTURE_LIST(fixture_bottlenecks),
+		.timeline = FIXTURE_LIST(fixture_timeline),
+		.timeline_width_ns = MS(5000),
 		.samples = 940,
 		.samples_attributed = 310,
 		.samples_unattributed = 2,

@@ -47,7 +47,8 @@ static int on_statement(const struct statement *stmt, void *arg)
 	err = stats_add(a->stats, stmt, a->thresholds.slow_ns);
 	if (err)
 		return err;
-	if (a->opt.on_statement)
+	err = timeline_add(&a->timeline, stmt->t_end, stmt->duration_ns, stmt->error);
+	if (!err && a->opt.on_statement)
 		err = a->opt.on_statement(stmt, a->opt.arg);
 	if (err)
 		return err;
@@ -243,6 +244,7 @@ void analysis_free(struct analysis *a)
 	regroup_free(&a->regroup);
 	session_free(a->session);
 	order_free(a->order);
+	timeline_free(&a->timeline);
 	units_free(a->units);
 	detect_free(a->detect);
 	samples_free(a->samples);
@@ -447,6 +449,8 @@ int analysis_feed(const struct record *rec, void *arg)
 		return err;
 	if (!a->begin_ns)
 		a->begin_ns = rec->hdr->ts;
+	if (!a->timeline.width_ns)
+		timeline_begin(&a->timeline, a->begin_ns);
 	if (rec->hdr->ts > a->now_ns)
 		a->now_ns = rec->hdr->ts;
 	if (kind < sizeof(handlers) / sizeof(handlers[0]) && handlers[kind])

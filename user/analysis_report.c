@@ -85,17 +85,6 @@ int sorted_descending(uint64_t a, uint64_t b, uint64_t tie_a, uint64_t tie_b)
 
 /* ---- common words ---- */
 
-static const char *system_name(uint8_t system)
-{
-	static const char *const names[] = {
-		[APM_SYSTEM_UNKNOWN] = "other_sql", [APM_SYSTEM_POSTGRESQL] = "postgresql",
-		[APM_SYSTEM_SQLITE] = "sqlite",	    [APM_SYSTEM_MYSQL] = "mysql",
-		[APM_SYSTEM_REDIS] = "redis",
-	};
-
-	return system < sizeof(names) / sizeof(names[0]) ? names[system] : names[0];
-}
-
 static uint64_t realtime(const struct analysis *a, uint64_t mono_ns)
 {
 	return a->meta.realtime_ns + (mono_ns - a->meta.mono_ns);
@@ -154,7 +143,7 @@ static void fill_query(struct analysis *a, const struct stats_query *q, struct r
 		.query = q->normalized,
 		.example = q->example[0],
 		.summary = q->summary,
-		.system = system_name(q->system),
+		.system = record_system_name(q->system),
 		.operation = q->operation,
 		.collections = split(a, q->collections),
 		.stmt_class = q->stmt_class == SQL_CLASS_CONTROL ? "control" : "query",
@@ -191,7 +180,7 @@ static void fill_queries(struct analysis *a)
 
 enum sql_dialect analysis_dialect(uint8_t system)
 {
-	return sql_dialect_from(str_from(system_name(system)));
+	return sql_dialect_from(str_from(record_system_name(system)));
 }
 
 static void fill_slow(struct analysis *a)
@@ -258,7 +247,7 @@ static void fill_errors(struct analysis *a)
 		const struct stats_error *e = s.item[i];
 
 		r->error_groups.item[r->error_groups.count++] = (struct report_error){
-			.system = system_name(e->system),
+			.system = record_system_name(e->system),
 			.code = e->code,
 			.message = e->message ? e->message : "",
 			.count = e->count,
@@ -534,6 +523,32 @@ static void fill_summary(struct analysis *a)
 	r->n_plus_one_threshold = a->thresholds.n_plus_one;
 }
 
+/* A slot that the window hardly reaches into would look like a breakdown. */
+static void fill_timeline(struct analysis *a)
+{
+	struct report *r = &a->report;
+	const struct timeline *t = &a->timeline;
+	uint32_t n = timeline_used(t, a->now_ns), i;
+
+	if (n > 1 && a->now_ns - t->begin_ns - (n - 1) * t->width_ns < t->width_ns / 2 &&
+	    !t->slot[n - 1].durations.count)
+		n--;
+	r->timeline_width_ns = t->width_ns;
+	r->timeline.item = analysis_own(a, calloc(n + 1, sizeof(*r->timeline.item)));
+	for (i = 0; i < n && r->timeline.item; i++) {
+		const struct timeline_slot *s = &t->slot[i];
+
+		r->timeline.item[r->timeline.count++] = (struct report_interval){
+			.start_realtime_ns = realtime(a, t->begin_ns + i * t->width_ns),
+			.statements = s->durations.count,
+			.errors = s->failed,
+			.db_ns = s->durations.sum,
+			.p50_ns = hist_percentile(&s->durations, 0.50),
+			.p95_ns = hist_percentile(&s->durations, 0.95),
+		};
+	}
+}
+
 static const char *or_empty(const char *text)
 {
 	return text ? text : "";
@@ -576,5 +591,6 @@ int analysis_fill(struct analysis *a, int truncated)
 	fill_coverage(a);
 	fill_libraries(a);
 	fill_bottleneck(a);
+	fill_timeline(a);
 	return a->err;
 }

@@ -12,6 +12,7 @@
 #include "txn/samples.h"
 #include "txn/session.h"
 #include "txn/stats.h"
+#include "txn/timeline.h"
 #include "txn/units.h"
 
 /* Units that do the same. */
@@ -51,6 +52,7 @@ struct analysis {
 	int regrouped;
 	struct session *session;
 	struct stats *stats;
+	struct timeline timeline;
 	struct samples *samples;
 	struct order *order;
 	struct units *units;

@@ -66,6 +66,10 @@ static void says(void **state)
 	has(&out, "<td class=\"id\"><a href=\"#q-00ab00cd00ef0012\"><code>00ab00cd</code></a></td>");
 	has(&out, "<title>minimum 1.10 ms, p50 1.80 ms, p95 3.10 ms, p99 8.02 ms, maximum 12.3 ms</title>");
 	assert_int_equal(count_of(out.ptr, "class=\"strip\""), 3);
+	/* A line of two pieces: nothing ran in the second slot. */
+	has(&out,
+	    "<path d=\"M2.0 6.9M278.0 2.0\"/></svg><figcaption>p95: at most 3.60 ms in 5.00 s</figcaption>");
+	assert_int_equal(count_of(out.ptr, "class=\"spark\""), 4);
 	/* No graph, no frame, and no right to run a script. */
 	assert_null(strstr(out.ptr, "<iframe"));
 	assert_null(strstr(out.ptr, "script-src"));

@@ -309,6 +309,79 @@ static void add_summary(const struct page *p)
 	strbuf_free(&text);
 }
 
+/* ---- figures over the window ---- */
+
+#define LINE_WIDTH  280
+#define LINE_HEIGHT 48
+
+/* A figure of a slot; -1 = it has none. */
+static double slot_statements(const struct report_interval *v)
+{
+	return (double)v->statements;
+}
+
+static double slot_p95(const struct report_interval *v)
+{
+	return v->statements ? (double)v->p95_ns : -1;
+}
+
+static double slot_errors(const struct report_interval *v)
+{
+	return (double)v->errors;
+}
+
+static double slot_db_time(const struct report_interval *v)
+{
+	return (double)v->db_ns;
+}
+
+static void add_points(const struct page *p, double (*figure)(const struct report_interval *v), double most)
+{
+	size_t count = p->r->timeline.count, i;
+	int drawing = 0;
+
+	for (i = 0; i < count; i++) {
+		double y = figure(&p->r->timeline.item[i]);
+
+		if (y >= 0)
+			strbuf_addf(p->out, "%c%.1f %.1f", drawing ? 'L' : 'M',
+				    2 + (double)i * (LINE_WIDTH - 4) / (double)(count - 1),
+				    LINE_HEIGHT - 2 - y / most * (LINE_HEIGHT - 4));
+		drawing = y >= 0;
+	}
+}
+
+static void add_line(const struct page *p, const char *label,
+		     double (*figure)(const struct report_interval *v), const char *(*format)(uint64_t))
+{
+	double most = 0;
+	size_t i;
+
+	for (i = 0; i < p->r->timeline.count; i++)
+		most = fmax(most, figure(&p->r->timeline.item[i]));
+	if (most <= 0)
+		return;
+	strbuf_addf(p->out,
+		    "<figure><svg class=\"spark\" width=\"%d\" height=\"%d\" "
+		    "role=\"img\"><title>%s</title><path d=\"",
+		    LINE_WIDTH, LINE_HEIGHT, label);
+	add_points(p, figure, most);
+	strbuf_addf(p->out, "\"/></svg><figcaption>%s: at most %s in %s</figcaption></figure>\n", label,
+		    format((uint64_t)most), format_time(p->r->timeline_width_ns));
+}
+
+static void add_timeline(const struct page *p)
+{
+	if (p->r->timeline.count < 2)
+		return;
+	strbuf_adds(p->out, "<section id=\"timeline\"><h2>Over the window</h2>\n<div class=\"sparks\">\n");
+	add_line(p, "statements", slot_statements, format_count);
+	add_line(p, "database time", slot_db_time, format_time);
+	add_line(p, "p95", slot_p95, format_time);
+	add_line(p, "failed", slot_errors, format_count);
+	strbuf_adds(p->out, "</div></section>\n");
+}
+
 static void add_card(const struct page *p, const char *figure, const char *label)
 {
 	strbuf_addf(p->out, "<div class=\"card\"><b>%s</b>%s</div>\n", figure, label);
@@ -379,6 +452,7 @@ int report_html(const struct report *r, const struct report_style *style, struct
 	strbuf_adds(out, "</style></head><body>\n");
 	add_head(&p);
 	add_findings(&p);
+	add_timeline(&p);
 	add_summary(&p);
 	for (i = 0; i < report_table_count; i++)
 		add_table(&p, &report_tables[i]);

@@ -42,6 +42,10 @@ const char html_style[] =
 	"dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0; }\n"
 	"dd { margin: 0; overflow-wrap: anywhere; }\n"
 	".strip line { stroke: var(--faint); } .strip rect { fill: var(--bar); } .strip .p99 { stroke: var(--accent); }\n"
+	".sparks { display: flex; flex-wrap: wrap; gap: 1rem 2rem; }\n"
+	"figure { margin: 0; } figcaption { color: var(--faint); font-size: .85rem; }\n"
+	".spark { background: var(--card); border-radius: 4px; }\n"
+	".spark path { fill: none; stroke: var(--bar); stroke-width: 1.5; }\n"
 	"iframe { width: 100%; height: 40rem; border: 1px solid var(--line); background: #fff; }\n"
 	"@media print { iframe { display: none; } .wide { overflow: visible; } }\n";
 /* clang-format on */

@@ -302,6 +302,20 @@ static json_t *function(struct doc *d, const struct report *r, size_t i)
 	return o;
 }
 
+static json_t *interval(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_interval *v = &r->timeline.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "start", of_time(d, v->start_realtime_ns));
+	put(d, o, "statements", of_int(v->statements));
+	put(d, o, "errors", of_int(v->errors));
+	put(d, o, "db_time_ms", of_ms(v->db_ns));
+	put(d, o, "p50_ms", v->statements ? of_ms(v->p50_ns) : json_null());
+	put(d, o, "p95_ms", v->statements ? of_ms(v->p95_ns) : json_null());
+	return o;
+}
+
 static json_t *library(struct doc *d, const struct report *r, size_t i)
 {
 	const struct report_library *l = &r->libraries.item[i];
@@ -325,6 +339,15 @@ static json_t *list(struct doc *d, const struct report *r, size_t count,
 		if (json_array_append_new(array, element(d, r, i)))
 			d->failed = 1;
 	return array;
+}
+
+static json_t *timeline(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object();
+
+	put(d, o, "width_ms", of_ms(r->timeline_width_ns));
+	put(d, o, "intervals", list(d, r, r->timeline.count, interval));
+	return o;
 }
 
 static json_t *profile(struct doc *d, const struct report *r)
@@ -436,6 +459,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
 	put(&d, o, "errors", list(&d, r, r->error_groups.count, error_group));
 	put(&d, o, "memory_warnings", json_array());
 	put(&d, o, "bottlenecks", list(&d, r, r->bottlenecks.count, bottleneck));
+	put(&d, o, "timeline", timeline(&d, r));
 	put(&d, o, "profile", profile(&d, r));
 	put(&d, o, "losses", losses(&d, r));
 	put(&d, o, "libraries", list(&d, r, r->libraries.count, library));

@@ -141,6 +141,13 @@ struct report_bottleneck {
 	const char *recommendation;
 };
 
+/* One slot of the window. */
+struct report_interval {
+	uint64_t start_realtime_ns;
+	uint64_t statements, errors; /* that ended in it */
+	uint64_t db_ns, p50_ns, p95_ns;
+};
+
 #define REPORT_LIST(type) struct { size_t count; struct type *item; }
 
 struct report {
@@ -172,6 +179,9 @@ struct report {
 	REPORT_LIST(report_coverage) coverage;
 	REPORT_LIST(report_library) libraries;
 	REPORT_LIST(report_bottleneck) bottlenecks;
+
+	REPORT_LIST(report_interval) timeline; /* of the whole window, in time order */
+	uint64_t timeline_width_ns;
 
 	/* profile */
 	uint64_t samples, samples_attributed, samples_unattributed, samples_complete;
