@@ -49,6 +49,27 @@ static enum sql_dialect dialect_of(uint8_t system)
 	}
 }
 
+/* Where no rule applies: what tells more. */
+static const char *next_step(enum sql_dialect dialect)
+{
+	switch (dialect) {
+	case SQL_POSTGRESQL:
+		return "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): a sequential scan that drops most "
+		       "rows wants an index on "
+		       "what WHERE and JOIN compare.";
+	case SQL_SQLITE:
+		return "Look at its plan with EXPLAIN QUERY PLAN: SCAN of a large table wants an index on "
+		       "what WHERE and JOIN "
+		       "compare.";
+	case SQL_MYSQL:
+		return "Look at its plan with EXPLAIN: type ALL on a large table wants an index on what "
+		       "WHERE and JOIN compare.";
+	default:
+		return "Look at its plan: a full scan of a large table wants an index on what WHERE and JOIN "
+		       "compare.";
+	}
+}
+
 void slow_query_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
 			 struct strbuf *evidence, struct strbuf *recommendation)
 {
@@ -70,5 +91,6 @@ void slow_query_describe(const struct detect *d, const struct finding *f, struct
 	strbuf_addf(evidence, " (%llu rows).", (unsigned long long)f->rows);
 	in.normalized = q.normalized;
 	in.dialect = dialect_of(q.system);
-	sql_advise(&in, recommendation);
+	if (!sql_advise(&in, recommendation))
+		strbuf_adds(recommendation, next_step(in.dialect));
 }

@@ -27,6 +27,7 @@ struct facts {
 	struct str order_column;
 	struct str function; /* around a column that is compared in WHERE … */
 	struct str column;   /* … and that column */
+	struct str searched; /* column that is searched with LIKE in WHERE */
 };
 
 static int token_is(const struct sql_token *t, const char *lower)
@@ -59,6 +60,21 @@ static const struct sql_token *at(const struct window *w, size_t back)
 	static const struct sql_token none;
 
 	return back < w->count && back < WINDOW ? &w->token[(w->count - 1 - back) % WINDOW] : &none;
+}
+
+/* column LIKE, or name(column) LIKE, at the end of the window. */
+static void find_search(struct facts *f, const struct window *w)
+{
+	const struct sql_token *column = at(w, 1);
+
+	if (f->searched.len || (!token_is(at(w, 0), "like") && !token_is(at(w, 0), "ilike")))
+		return;
+	if (token_is(column, "not"))
+		column = at(w, 2);
+	if (column->kind == TOK_RPAREN)
+		column = column == at(w, 1) ? at(w, 2) : at(w, 3);
+	if ((column->kind == TOK_WORD || column->kind == TOK_QUOTED) && !(column->flags & WORD_RESERVED))
+		f->searched = text_of(column);
 }
 
 /* name(column) <comparison> at the end of the window; the column may be qualified. */
@@ -155,8 +171,10 @@ static void read_facts(struct facts *f, struct sql_lexer *lx)
 			f->verb = t->id;
 		if (t->id == KW_WHERE)
 			where = 1;
-		if (where)
+		if (where) {
 			find_function(f, &w);
+			find_search(f, &w);
+		}
 		if (t->id == KW_SELECT && at(&w, 1)->kind == TOK_LPAREN && at(&w, 2)->id == KW_IN &&
 		    at(&w, 3)->id == KW_NOT)
 			f->not_in_select = 1;
@@ -212,6 +230,26 @@ static int no_join_condition(const struct facts *f, struct strbuf *out)
 	add(out, f->second_table);
 	strbuf_adds(out, " with no condition between them: every row of one meets every row of the other. "
 			 "Join them ON a key.");
+	return 1;
+}
+
+static int text_search(const struct facts *f, struct strbuf *out)
+{
+	if (!f->searched.len || f->in->duration_ns < SLOW_NS)
+		return 0;
+	strbuf_adds(out, "LIKE on ");
+	add(out, f->searched);
+	strbuf_adds(out, " reads every row unless its pattern begins with fixed text and the plain column is "
+			 "indexed. ");
+	if (f->in->dialect == SQL_POSTGRESQL)
+		strbuf_adds(out,
+			    "To search inside the text use a trigram index (pg_trgm) or full-text search.");
+	else if (f->in->dialect == SQL_MYSQL)
+		strbuf_adds(out, "To search inside the text use a FULLTEXT index and MATCH … AGAINST.");
+	else if (f->in->dialect == SQL_SQLITE)
+		strbuf_adds(out, "To search inside the text use a full-text table (FTS5).");
+	else
+		strbuf_adds(out, "To search inside the text use full-text search.");
 	return 1;
 }
 
@@ -282,7 +320,7 @@ static int no_limit(const struct facts *f, struct strbuf *out)
 }
 
 static int (*const rules[])(const struct facts *f, struct strbuf *out) = {
-	every_row,	 random_order, no_join_condition, column_in_function,
+	every_row,	 random_order, no_join_condition, text_search, column_in_function,
 	not_in_subquery, deep_offset,  counts_everything, no_limit,
 };
 
