@@ -112,6 +112,19 @@ struct apm_site_map {
 };
 extern struct apm_site_map sites SEC(".maps");
 
+/*
+ * To be called by every program at a uprobe. Since 6.13 the kernel gives a program of some size one stack per
+ * CPU, although another task may preempt one that runs at a uprobe, and run it too: both write to the same
+ * stack (7.2: the kernel oopses and the traced program dies). A program with a tail call is left on the stack
+ * of its task (kernel/bpf/verifier.c, check_max_stack_depth); this one is never made, and the verifier
+ * removes it.
+ */
+static __always_inline void stay_on_task_stack(void *ctx)
+{
+	if (cfg.never)
+		bpf_tail_call(ctx, NULL, 0);
+}
+
 /* ---- counters ---- */
 
 static __always_inline void count_add(u32 counter, u64 n)

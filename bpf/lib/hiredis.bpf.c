@@ -387,6 +387,7 @@ int hiredis_entry(struct pt_regs *ctx)
 	struct apm_thread *t = thread_enter();
 	struct apm_lib *lib;
 
+	stay_on_task_stack(ctx);
 	if (!t)
 		return 0;
 	lib = bpf_map_lookup_elem(&libs, &lib_id);
@@ -414,6 +415,7 @@ int hiredis_return(struct pt_regs *ctx)
 	struct apm_lib *lib;
 	u32 lib_id;
 
+	stay_on_task_stack(ctx);
 	if (!t)
 		return 0;
 	calls_unwind_return(t, PT_REGS_SP(ctx));

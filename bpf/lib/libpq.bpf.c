@@ -502,6 +502,7 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 SEC("uprobe.multi")
 int libpq_entry(struct pt_regs *ctx)
 {
+	stay_on_task_stack(ctx);
 	libpq_enter(ctx, attach_cookie(ctx));
 	return 0;
 }
@@ -509,6 +510,7 @@ int libpq_entry(struct pt_regs *ctx)
 SEC("uprobe.multi")
 int libpq_return(struct pt_regs *ctx)
 {
+	stay_on_task_stack(ctx);
 	return libpq_PQgetResult_ret(ctx, attach_cookie(ctx));
 }
 
@@ -517,6 +519,7 @@ int libpq_session(struct pt_regs *ctx)
 {
 	u64 cookie = attach_cookie(ctx);
 
+	stay_on_task_stack(ctx);
 	if (session_phase(ctx))
 		return libpq_PQgetResult_ret(ctx, cookie);
 	return libpq_enter(ctx, cookie) ? 0 : 1;

@@ -292,6 +292,7 @@ int mysql_entry(struct pt_regs *ctx)
 	struct apm_thread *t = thread_enter();
 	struct apm_lib *lib;
 
+	stay_on_task_stack(ctx);
 	if (!t)
 		return 0;
 	lib = bpf_map_lookup_elem(&libs, &lib_id);
@@ -377,6 +378,7 @@ int mysql_return(struct pt_regs *ctx)
 	struct apm_lib *lib;
 	u32 lib_id;
 
+	stay_on_task_stack(ctx);
 	if (!t)
 		return 0;
 	calls_unwind_return(t, PT_REGS_SP(ctx));
