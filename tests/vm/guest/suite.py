@@ -143,7 +143,7 @@ def samples(live):
         profile = report['profile']
         live.exact('sqlite3 while samples are taken', report, run.truth())
         live.ok(profile['samples'] > 50, 'samples are taken', profile['samples'])
-        live.ok(0 < profile['samples_attributed'] < profile['samples'] and not profile['samples_unattributed'],
+        live.ok(0 < profile['samples_attributed'] < profile['samples'],
                 'and tagged with the running statement where there is one', [(k, v) for k, v in profile.items() if k != 'functions'])
         live.ok(any(f.get('name') == 'burn_outside' for f in profile['functions'][:3]), 'the function that burns CPU is among the first',
                 profile['functions'][:5])
