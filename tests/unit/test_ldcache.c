@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "collect/ldcache.h"
+#include "collect/lib.h"
 #include "collect/targets.h"
 
 #define MAGIC "glibc-ld.so.cache1.1"
@@ -165,7 +166,7 @@ static int find(const char *path, void *arg)
 		f->pq++;
 	else if (strstr(path, "libsqlite3.so"))
 		f->sqlite++;
-	else
+	else if (!lib_name_is_likely(path))
 		f->others++;
 	return 0;
 }
