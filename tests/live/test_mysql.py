@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 
-from harness import SCRIPTS, Live, Truth, client, find_library, fingerprints, is_control, missing
+from harness import SCRIPTS, Live, Truth, client, find_library, fingerprints, is_control, missing, wait_until
 from mysql_server import MySQLServer, why_missing
 
 LIBRARY = 'libmariadb.so.3'
@@ -44,7 +44,7 @@ def check_clients(live, server):
                 'server: %d, first: %s' % (len(executed), executed[:5]))
 
 
-def clients(live):
+def clients(live, server):
     for mode in MODES:
         with live.section('mysql ' + mode):
             report, program = live.run([client('mysql_client'), mode])
@@ -76,6 +76,16 @@ def clients(live):
         live.ok(codes == {'42000': 3, '42S02': 3, '42S22': 3, '23000': 3}, 'errors are counted by SQLSTATE', codes)
         live.ok('no_such_table' in messages and 'PRIMARY' in messages, 'their messages are reported', messages)
         live.ok('again' not in str(report['errors']) + str(report['queries']), 'no literal in queries or messages')
+
+    with live.section('mysql still running at the end'):
+        program = live.program([client('mysql_client'), 'hang']).ready()
+        tracer = live.tracer('--json', '-p', program.pid).ready()
+        program.go().wait_output('hanging')
+        wait_until('the statement to run', lambda: 'SLEEP(60)' in open(server.log, encoding='utf-8').read())
+        report = tracer.stop().report()
+        hung = [q for q in report['queries'] if 'sleep' in q['query'].lower()]
+        live.ok(len(hung) == 1 and hung[0]['running'] == 1, 'a statement still running at the end is reported', report['queries'])
+        live.ok(program.process.poll() is None, 'and its program goes on')
 
     with live.section('mysql bound values'):
         for same, want in ((0, ['n_plus_one']), (1, ['duplicate_query'])):
@@ -163,7 +173,7 @@ def main():
     with Live(libraries=(LIBRARY,)) as live:
         server = MySQLServer(live)
         check_clients(live, server)
-        clients(live)
+        clients(live, server)
         nonblocking(live)
         drivers(live, server)
         tools(live, server)

@@ -452,6 +452,19 @@ static void mode_two(void)
 	mysql_close(b);
 }
 
+/* Runs until the server is ended. */
+static void mode_hang(void)
+{
+	MYSQL *my = dial(0);
+
+	truth_barrier();
+	query(my, SELECT_ONE, SELECT_ONE);
+	puts("hanging");
+	fflush(stdout);
+	query(my, "SELECT SLEEP(60)", "SELECT SLEEP(60)");
+	mysql_close(my);
+}
+
 /* One statement many times: for the price of a probe. */
 static void mode_loop(void)
 {
@@ -469,23 +482,13 @@ static void mode_loop(void)
 
 int main(int argc, char **argv)
 {
-	static const struct mode modes[] = {{"query", mode_query},
-					    {"wrappers", mode_wrappers},
-					    {"use", mode_use},
-					    {"send", mode_send},
-					    {"pause", mode_pause},
-					    {"multi", mode_multi},
-					    {"prepared", mode_prepared},
-					    {"values", mode_values},
-					    {"direct", mode_direct},
-					    {"before", mode_before},
-					    {"errors", mode_errors},
-					    {"killed", mode_killed},
-					    {"abandon", mode_abandon},
-					    {"threads", mode_threads},
-					    {"two", mode_two},
-					    {"loop", mode_loop},
-					    {NULL, NULL}};
+	static const struct mode modes[] = {
+		{"query", mode_query},	     {"wrappers", mode_wrappers}, {"use", mode_use},
+		{"send", mode_send},	     {"pause", mode_pause},	  {"multi", mode_multi},
+		{"prepared", mode_prepared}, {"values", mode_values},	  {"direct", mode_direct},
+		{"before", mode_before},     {"errors", mode_errors},	  {"killed", mode_killed},
+		{"abandon", mode_abandon},   {"threads", mode_threads},	  {"two", mode_two},
+		{"hang", mode_hang},	     {"loop", mode_loop},	  {NULL, NULL}};
 
 	return truth_main("mysql", modes, argc, argv);
 }
