@@ -5,7 +5,7 @@
 _apm_bpf_options() {
 	local live='--pid:pid --user:user --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
 		--max-sql: --show-literals --freq: --ring-mb: --output:file --color:color --quiet --verbose --help'
-	local report='--fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
+	local report='--fail-on:severity --interval: --top: --format:format --json --report:file --flame:file --folded:file'
 	case $1 in
 	trace) echo "$live $report --version" ;;
 	record) echo "$live" ;;

@@ -35,6 +35,7 @@ _apm_bpf() {
 	)
 	reports=(
 		'--fail-on[exit 3 from this severity up]:severity:(info low medium high critical)'
+		'--interval[no report but a line so often]:time (10, 10s, 2m):'
 		'--top[rows per table]:rows:'
 		'--format[of the report]:format:(text json markdown html)'
 		'--json[report as JSON]'

@@ -6,6 +6,7 @@
 #include "analysis.h"
 #include "cmd.h"
 #include "events.h"
+#include "intervals.h"
 #include "log.h"
 #include "output.h"
 #include "replay.h"
@@ -15,10 +16,27 @@
 /* Samples of a replay: those of one query, or all. */
 struct collected {
 	const struct options *opt;
-	struct stacks *stacks; /* NULL = not wanted */
-	uint64_t samples;      /* in the capture, of all queries */
+	struct analysis *analysis;
+	struct stacks *stacks;	     /* NULL = not wanted */
+	struct intervals *intervals; /* NULL = not wanted */
+	uint64_t samples;	     /* in the capture, of all queries */
 	int failed;
 };
+
+static int collect_statement(const struct statement *stmt, void *arg)
+{
+	struct collected *c = arg;
+
+	return c->intervals ? intervals_statement(c->intervals, stmt) : 0;
+}
+
+static int collect_record(const struct record *rec, void *arg)
+{
+	struct collected *c = arg;
+	int err = analysis_feed(rec, c->analysis);
+
+	return err || !c->intervals ? err : intervals_record(c->intervals, rec);
+}
 
 static void collect_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames,
 			  size_t frame_count, void *arg)
@@ -32,9 +50,9 @@ static void collect_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t cou
 		c->failed = 1;
 }
 
-/* Reads the capture into a report that belongs to *analysis. NULL when that failed, with the reason logged.
+/* Reads the capture into a report that belongs to c->analysis. NULL when that failed, with the reason logged.
  */
-static const struct report *replay(const struct options *opt, struct collected *c, struct analysis **analysis)
+static const struct report *replay(const struct options *opt, struct collected *c)
 {
 	const struct analysis_options how = {
 		.slow_ns = opt->slow_ns,
@@ -42,23 +60,26 @@ static const struct report *replay(const struct options *opt, struct collected *
 		.n_plus_one = opt->n_plus_one,
 		.top = opt->top,
 		.on_stack = c->stacks ? collect_stack : NULL,
+		.on_statement = collect_statement,
 		.arg = c,
 	};
 	const struct report *r = NULL;
 	int whole;
 
-	*analysis = analysis_new(&how);
-	if (!*analysis) {
+	c->analysis = analysis_new(&how);
+	if (!c->analysis) {
 		log_error("out of memory");
 		return NULL;
 	}
-	if (replay_capture(opt->capture, opt, analysis_feed, *analysis, &whole))
+	if (replay_capture(opt->capture, opt, collect_record, c, &whole))
 		return NULL;
-	r = analysis_finish(*analysis, !whole);
+	r = analysis_finish(c->analysis, !whole);
 	if (!r || c->failed) {
 		log_error("out of memory");
 		return NULL;
 	}
+	if (c->intervals && intervals_end(c->intervals))
+		return NULL;
 	return r;
 }
 
@@ -66,7 +87,6 @@ static int run(const struct options *opt, int wants_stacks,
 	       int (*finish)(const struct options *opt, const struct report *r, const struct collected *c))
 {
 	struct collected c = {.opt = opt};
-	struct analysis *analysis = NULL;
 	const struct report *r = NULL;
 	int status = EXIT_STATUS_FAILED;
 
@@ -79,12 +99,15 @@ static int run(const struct options *opt, int wants_stacks,
 			goto out;
 		}
 	}
-	r = replay(opt, &c, &analysis);
+	if (opt->interval_ns && !(c.intervals = intervals_new(opt)))
+		goto out;
+	r = replay(opt, &c);
 	if (r)
 		status = finish(opt, r, &c);
 out:
 	stacks_free(c.stacks);
-	analysis_free(analysis);
+	intervals_free(c.intervals);
+	analysis_free(c.analysis);
 	return status;
 }
 

@@ -82,6 +82,7 @@ struct options {
 	int show_literals;
 
 	/* what is written */
+	uint64_t interval_ns;	 /* a line on stdout so often, a report only to report_path; 0 = no */
 	uint32_t top;		 /* rows per table */
 	const char *format;	 /* of the report: a name that report_writer_find() knows */
 	const char *report_path; /* NULL or "-" = stdout */

@@ -84,8 +84,7 @@ static void help_program(struct strbuf *out)
 	strbuf_adds(out, "      --version, --help   also: apm-bpf SUB-COMMAND --help\n"
 			 "Variables: APM_SLOW_QUERY_THRESHOLD_MS APM_N_PLUS_ONE_THRESHOLD APM_SERVICE_NAME\n"
 			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n"
-			 "Examples\n"
-			 "  sudo apm-bpf -p 1234 --duration 30 --flame shop.svg\n"
+			 "Examples: sudo apm-bpf -p 1234 --duration 30 --flame shop.svg\n"
 			 "  sudo apm-bpf record --duration 60 -o shop.apm -- ./manage.py runserver\n");
 }
 
@@ -100,7 +99,9 @@ void options_help(enum command_id command, struct strbuf *out)
 	strbuf_addf(out, "usage: apm-bpf %s %s\n%s\n", row->name, row->usage, row->help);
 	help_options(command, out);
 	if (command == COMMAND_DIFF)
-		strbuf_adds(out, "--fail-on takes regression: exit 3 when a figure got worse. --json writes JSON.\n");
+		strbuf_adds(
+			out,
+			"--fail-on takes regression: exit 3 when a figure got worse. --json writes JSON.\n");
 	if (row->needs_capture)
 		strbuf_adds(
 			out,

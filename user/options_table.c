@@ -142,6 +142,8 @@ const struct option_row option_rows[] = {
 	{"ring-mb", 0, "N", NULL, option_power, AT(ring_mb), 1, 1024, LIVE, GROUP_COLLECT,
 	 "ring buffer: raise it when events are lost (16)"},
 
+	{"interval", 0, "S", NULL, option_duration, AT(interval_ns), NS_PER_S / 10, 30 * 86400 * NS_PER_S, REPORTS,
+	 GROUP_OUTPUT, "no report but a line so often; JSON with --json"},
 	{"top", 0, "N", NULL, option_count, AT(top), 1, 1000, REPORTS | COMPARE, GROUP_OUTPUT, "rows per table (10)"},
 	{"format", 0, "FORMAT", NULL, option_format, AT(format), 0, 0, REPORTS, GROUP_OUTPUT,
 	 "text, json, markdown, html; --json for short"},

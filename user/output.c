@@ -182,6 +182,9 @@ static int write_report(const struct options *opt, const struct report *r, const
 	struct strbuf text = {0};
 	int err = 0, failed = 0;
 
+	/* There the intervals are. */
+	if (opt->interval_ns && is_stdout(opt->report_path))
+		return 0;
 	if (!is_stdout(opt->report_path)) {
 		failed = write_file(opt, r, stacks, &text);
 		if (failed)

@@ -16,6 +16,7 @@
 #include "collect/collect.h"
 #include "collect/arm.h"
 #include "enrich.h"
+#include "intervals.h"
 #include "log.h"
 #include "progress.h"
 #include "sql/sql.h"
@@ -32,6 +33,7 @@ struct pipeline {
 	struct analysis *analysis; /* NULL for record */
 	struct stacks *stacks;
 	struct progress *progress;
+	struct intervals *intervals; /* NULL without --interval */
 	uint64_t last_heartbeat_ns, last_watermark_ns;
 	int capture_status;
 	int finished;
@@ -51,6 +53,7 @@ static uint64_t clock_ns(clockid_t clock)
 static int take_record(const struct record *rec, void *arg)
 {
 	struct pipeline *p = arg;
+	int err = 0;
 
 	if (p->capture && !p->capture_status) {
 		p->capture_status = capture_write(p->capture, rec);
@@ -58,7 +61,11 @@ static int take_record(const struct record *rec, void *arg)
 			log_error("the capture cannot be written any more: %s; what it holds stays readable",
 				  strerror(-p->capture_status));
 	}
-	return p->analysis ? analysis_feed(rec, p->analysis) : 0;
+	if (p->analysis)
+		err = analysis_feed(rec, p->analysis);
+	if (!err && p->intervals)
+		err = intervals_record(p->intervals, rec);
+	return err;
 }
 
 static void take_event(const struct apm_hdr *ev, void *arg)
@@ -127,6 +134,13 @@ static void take_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t count,
 		stacks_add(p->stacks, frames, frame_count, count);
 }
 
+static int take_statement(const struct statement *stmt, void *arg)
+{
+	struct pipeline *p = arg;
+
+	return p->intervals ? intervals_statement(p->intervals, stmt) : 0;
+}
+
 /* ---- building ---- */
 
 static void tell_start(struct pipeline *p)
@@ -164,11 +178,14 @@ static int open_analysis(struct pipeline *p)
 		.top = p->opt->top,
 		.on_finding = take_finding,
 		.on_stack = take_stack,
+		.on_statement = take_statement,
 		.arg = p,
 	};
 
 	if (p->opt->command == COMMAND_RECORD)
 		return 0;
+	if (p->opt->interval_ns && !(p->intervals = intervals_new(p->opt)))
+		return -ENOMEM;
 	p->progress = progress_new(p->opt);
 	p->stacks = stacks_new(STACKS_MAX);
 	p->analysis = analysis_new(&how);
@@ -235,6 +252,7 @@ void pipeline_free(struct pipeline *p)
 	collect_free(p->collect);
 	capture_close(p->capture);
 	enrich_free(p->enrich);
+	intervals_free(p->intervals);
 	analysis_free(p->analysis);
 	stacks_free(p->stacks);
 	free(p);
@@ -379,6 +397,8 @@ int pipeline_finish(struct pipeline *p, const struct report **report, const stru
 		*report = analysis_finish(p->analysis, 0);
 		if (!*report)
 			log_error("out of memory");
+		if (p->intervals && intervals_end(p->intervals) && !p->capture_status)
+			p->capture_status = -EIO;
 	}
 	return p->capture_status;
 }

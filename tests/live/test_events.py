@@ -3,6 +3,7 @@
 """report --events jsonl has each statement once, its filters part them, and --since and --until cut a capture without loss."""
 import datetime
 import json
+import os
 import subprocess
 
 from harness import APM, Live, client
@@ -84,6 +85,33 @@ def windows(live, capture, doc, lines):
     live.ok(statements(report(capture, '--since', '1000000')) == 0, 'nothing is after the end')
 
 
+def check_lines(live, out, doc, what):
+    lines = [json.loads(line) for line in out.splitlines()]
+    live.ok(len(lines) > 2 and sum(line['statements'] for line in lines) == statements(doc), what + ': the intervals add up to the report',
+            (len(lines), statements(doc)))
+    live.ok(sum(line['errors'] for line in lines) == doc['summary']['errors'], what + ': errors too')
+    live.ok(all(line['seconds'] == lines[0]['seconds'] for line in lines[:-1]) and lines[-1]['seconds'] <= lines[0]['seconds'],
+            what + ': they are equally long but the last', [line['seconds'] for line in lines])
+    live.ok(all((line['top'] is None) == (line['statements'] == 0) == (line['p95_ms'] is None) for line in lines),
+            what + ': what is not known is null')
+    return lines
+
+
+def intervals(live, capture):
+    doc = report(capture)
+    length = '%.1f' % max(doc['window']['duration_s'] / 5, 0.1)
+    lines = check_lines(live, run(capture, '--interval', length, '--json'), doc, 'replay')
+    live.ok(lines[0]['start'] == doc['window']['start'], 'the first begins with the window')
+    text = run(capture, '--interval', length)
+    live.ok(len(text.splitlines()) == len(lines), 'as text there are as many lines', text)
+    live.ok('SUMMARY' not in text, 'and no report')
+    path = live.path('json')
+    out = subprocess.run([APM, '--interval', '0.5', '--json', '--report', path, '-q', '--', client('lite_client'), 'steady'],
+                         stdout=subprocess.PIPE, text=True, timeout=60, env={**os.environ, 'SECONDS_LONG': '2'}).stdout
+    with open(path, encoding='utf-8') as file:
+        check_lines(live, out, json.load(file), 'live')
+
+
 def main():
     with Live() as live:
         with live.section('events'):
@@ -92,6 +120,10 @@ def main():
             doc, lines = whole(live, capture)
             filters(live, capture, lines)
             windows(live, capture, doc, lines)
+        with live.section('intervals'):
+            capture = live.path('apm')
+            live.run([client('lite_client'), 'steady'], args=['-o', capture])
+            intervals(live, capture)
         with live.section('cursors'):
             capture = live.path('apm')
             live.run([client('lite_client'), 'partial'], args=['-o', capture])
