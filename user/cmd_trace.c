@@ -72,12 +72,13 @@ static int asked_to_stop(int fd)
 
 /* ---- targets ---- */
 
-static int add_pids(struct run *r)
+static int add_processes(struct run *r)
 {
 	size_t i;
+	int err;
 
 	for (i = 0; i < r->opt->pid_count; i++) {
-		int err = pipeline_add_process(r->pipeline, r->opt->pids[i]);
+		err = pipeline_add_process(r->pipeline, r->opt->pids[i]);
 
 		if (err == -ESRCH)
 			log_error("no process %d: it has ended, or the number is wrong ('sudo apm-bpf' lists "
@@ -88,7 +89,10 @@ static int add_pids(struct run *r)
 		if (err)
 			return err;
 	}
-	return 0;
+	err = pipeline_add_others(r->pipeline);
+	if (err)
+		log_error("cannot look for processes: %s", strerror(-err));
+	return err;
 }
 
 static int start_command(struct run *r)
@@ -132,13 +136,25 @@ static void warn_unsupported(const struct run *r)
 	}
 }
 
+static void say_start(const struct run *r)
+{
+	unsigned int processes = pipeline_processes(r->pipeline), libraries = pipeline_libraries(r->pipeline);
+
+	log_info("tracing %s: %u process%s with %u client librar%s; Ctrl-C ends it with the report",
+		 r->opt->target, processes, processes == 1 ? "" : "es", libraries,
+		 libraries == 1 ? "y" : "ies");
+	if (!processes)
+		log_info("no such process runs yet: waiting for one");
+	warn_unsupported(r);
+}
+
 /* ---- the loop ---- */
 
 static int target_ended(struct run *r)
 {
 	if (r->launch && !r->command_ended && launch_poll(r->launch, &r->command_status) == CHILD_GONE)
 		r->command_ended = 1;
-	if (pipeline_processes(r->pipeline))
+	if (pipeline_selects(r->pipeline) || pipeline_any_process(r->pipeline))
 		return 0;
 	/* COMMAND's last event comes a moment before its status. */
 	return !r->launch || r->command_ended || r->idle_polls++ >= STATUS_POLLS;
@@ -196,13 +212,11 @@ static int run_live(const struct options *opt)
 	if (!r.pipeline)
 		goto out;
 	pipeline_watch_fd(r.pipeline, r.signal_fd);
-	if (opt->argv ? start_command(&r) : add_pids(&r))
+	if (opt->argv ? start_command(&r) : add_processes(&r))
 		goto out;
 	pipeline_start(r.pipeline);
 	r.begin_ns = now_ns();
-	log_info("tracing %s with %u client librar%s; Ctrl-C ends it with the report", opt->target,
-		 pipeline_libraries(r.pipeline), pipeline_libraries(r.pipeline) == 1 ? "y" : "ies");
-	warn_unsupported(&r);
+	say_start(&r);
 	if (opt->argv && let_command_go(&r))
 		goto out;
 	err = loop(&r);

@@ -262,7 +262,6 @@ static void add_error(struct enrich *e, const struct apm_ev_error *err)
 void enrich_process(struct enrich *e, pid_t pid)
 {
 	struct target_info info;
-	char threads[64];
 	struct apm_hdr hdr = {.kind = REC_PROCESS, .len = sizeof(hdr), .ts = now_ns(), .tgid = (uint32_t)pid};
 	struct record rec = {.hdr = &hdr};
 
@@ -275,12 +274,16 @@ void enrich_process(struct enrich *e, pid_t pid)
 					   .cmdline = str_from(info.program),
 					   .container = str_from(info.container)};
 	emit(e, &rec);
-	snprintf(threads, sizeof(threads), "%u thread%s at the start", info.threads,
-		 info.threads == 1 ? "" : "s");
+	strbuf_reset(&e->line);
+	strbuf_addf(&e->line, "%u thread%s at the start", info.threads, info.threads == 1 ? "" : "s");
+	if (info.ns_pid != pid)
+		strbuf_addf(&e->line, ", pid %d in its namespace", (int)info.ns_pid);
+	if (info.container)
+		strbuf_addf(&e->line, ", container %s", info.container);
 	rec.coverage = (struct rec_coverage){.kind = REC_COVERED_PROCESS,
 					     .tgid = (uint32_t)pid,
 					     .subject = str_from(info.comm),
-					     .text = str_from(threads)};
+					     .text = {e->line.ptr, e->line.len}};
 	hdr.kind = REC_COVERAGE;
 	emit(e, &rec);
 	target_info_free(&info);

@@ -208,18 +208,24 @@ static int read_arguments(struct reader *r)
 static int check_target(struct reader *r)
 {
 	struct options *opt = r->opt;
-	int has_target = opt->pid_count || opt->argv;
+	int has_some = opt->pid_count || opt->comms.count || opt->cgroups.count;
+	int has_target = has_some || opt->all || opt->argv;
 
 	if (!has_target && opt->command == COMMAND_TRACE && !r->tracing) {
 		opt->command = COMMAND_LIST;
 		return 0;
 	}
 	if (!has_target)
-		strbuf_adds(
-			r->text,
-			"no target: give -p PID or -- COMMAND (apm-bpf alone lists what could be traced)");
+		strbuf_adds(r->text,
+			    "no target: give -p PID, --comm NAME, --cgroup PATH, --all or -- COMMAND "
+			    "(apm-bpf alone lists what could be traced)");
 	else if (opt->pid_count && opt->argv)
 		strbuf_adds(r->text, "give --pid or -- COMMAND, not both");
+	else if ((has_some || opt->all) && opt->argv)
+		strbuf_adds(r->text,
+			    "--comm, --cgroup and --all choose running processes: not with -- COMMAND");
+	else if (opt->all && has_some)
+		strbuf_adds(r->text, "--all has every process: not with --pid, --comm or --cgroup");
 	else if (opt->user && !opt->argv)
 		strbuf_adds(r->text, "--user is for -- COMMAND");
 	else
@@ -270,7 +276,13 @@ static int describe_target(struct options *opt)
 	size_t i;
 
 	for (i = 0; i < opt->pid_count; i++)
-		strbuf_addf(&target, "%s--pid %d", i ? " " : "", (int)opt->pids[i]);
+		strbuf_addf(&target, "%s--pid %d", target.len ? " " : "", (int)opt->pids[i]);
+	for (i = 0; i < opt->comms.count; i++)
+		strbuf_addf(&target, "%s--comm %s", target.len ? " " : "", opt->comms.name[i]);
+	for (i = 0; i < opt->cgroups.count; i++)
+		strbuf_addf(&target, "%s--cgroup %s", target.len ? " " : "", opt->cgroups.name[i]);
+	if (opt->all)
+		strbuf_adds(&target, "--all");
 	if (opt->argv)
 		strbuf_addf(&target, "-- %s%s", opt->argv[0], opt->argv[1] ? " …" : "");
 	opt->target = target.ptr;
@@ -360,6 +372,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv, st
 void options_free(struct options *opt)
 {
 	free(opt->pids);
+	free(opt->comms.name);
+	free(opt->cgroups.name);
 	free(opt->target);
 	*opt = (struct options){0};
 }

@@ -43,12 +43,19 @@ struct moment {
 	uint64_t ns; /* from the start, or CLOCK_REALTIME */
 };
 
+struct name_list {
+	const char **name;
+	size_t count;
+};
+
 struct options {
 	enum command_id command;
 
-	/* target: pids or a command, never both */
+	/* target: processes, chosen in one or several ways, or a command, never both */
 	pid_t *pids;
 	size_t pid_count;
+	struct name_list comms, cgroups;
+	int all;
 	char **argv;	  /* COMMAND and its arguments, NULL-terminated; NULL = none */
 	const char *user; /* who runs COMMAND; NULL = who called sudo */
 	char *target;	  /* for the report: "--pid 12 --pid 13", "-- ./app …": no arguments, they may hold

@@ -95,7 +95,12 @@ const struct options option_defaults = {
 /* clang-format off */
 const struct option_row option_rows[] = {
 	{"pid", 'p', "N", NULL, option_pid, AT(pids), 1, 4194304, LIVE, GROUP_TARGET,
-	 "trace process N, all its threads (repeatable)"},
+	 "trace process N and its children (repeatable)"},
+	{"comm", 0, "NAME", NULL, option_names, AT(comms), 0, 64, LIVE, GROUP_TARGET,
+	 "all processes of this name, now and later (repeatable)"},
+	{"cgroup", 0, "PATH", NULL, option_names, AT(cgroups), 0, 64, LIVE, GROUP_TARGET,
+	 "all in this cgroup v2 and below; --all is the host"},
+	{"all", 0, NULL, NULL, option_flag, AT(all), 0, 0, LIVE, GROUP_TARGET, NULL},
 	{"user", 0, "NAME", NULL, option_string, AT(user), 0, 0, LIVE, GROUP_TARGET,
 	 "who runs COMMAND (default: who called sudo)"},
 	{"duration", 0, "S", NULL, option_duration, AT(duration_ns), NS_PER_S / 10, 30 * 86400 * NS_PER_S, LIVE, GROUP_TARGET,

@@ -236,6 +236,33 @@ int option_pid(const struct option_row *row, const char *label, const char *text
 	return 0;
 }
 
+/* A name more in a list; row->max = at most so many. */
+int option_names(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err)
+{
+	struct name_list *list = field_of(row, opt);
+	const char **name;
+	size_t i;
+
+	if (!*text) {
+		strbuf_addf(err, "%s takes a %s, not an empty value", label, row->value);
+		return -EINVAL;
+	}
+	for (i = 0; i < list->count; i++)
+		if (!strcmp(list->name[i], text))
+			return 0;
+	if (list->count >= row->max) {
+		strbuf_addf(err, "%s can be given %llu times at most", label, (unsigned long long)row->max);
+		return -EINVAL;
+	}
+	name = realloc(list->name, (list->count + 1) * sizeof(*name));
+	if (!name)
+		return -ENOMEM;
+	list->name = name;
+	list->name[list->count++] = text;
+	return 0;
+}
+
 int option_fail_on(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		   struct strbuf *err)
 {

@@ -15,6 +15,7 @@
 #include "capture.h"
 #include "collect/collect.h"
 #include "collect/arm.h"
+#include "collect/select.h"
 #include "enrich.h"
 #include "intervals.h"
 #include "log.h"
@@ -27,6 +28,7 @@
 
 struct pipeline {
 	const struct options *opt;
+	struct selection select;
 	struct collect *collect;
 	struct enrich *enrich;
 	struct capture_writer *capture;
@@ -195,12 +197,19 @@ static int open_analysis(struct pipeline *p)
 static int open_stages(struct pipeline *p)
 {
 	const struct options *opt = p->opt;
-	struct loader_options load = {
-		.ring_bytes = opt->ring_mb << 20, .max_sql = opt->max_sql, .sample_freq = opt->sample_freq};
+	struct loader_options load = {.ring_bytes = opt->ring_mb << 20,
+				      .max_sql = opt->max_sql,
+				      .sample_freq = opt->sample_freq,
+				      .select = &p->select};
 	struct enrich_options how = {.show_literals = opt->show_literals, .sink = take_record, .sink_arg = p};
 	struct collect_events events = {take_event, take_process, take_library, take_missing, p};
 	char err[256];
 
+	if (selection_make(&p->select, opt->comms.name, opt->comms.count, opt->cgroups.name,
+			   opt->cgroups.count, opt->all, err, sizeof(err))) {
+		log_error("%s", err);
+		return -ENOENT;
+	}
 	if (getrandom(load.hash_key, sizeof(load.hash_key), 0) != (ssize_t)sizeof(load.hash_key)) {
 		log_error("cannot get random numbers: %s", strerror(errno));
 		return -EIO;
@@ -255,6 +264,7 @@ void pipeline_free(struct pipeline *p)
 	intervals_free(p->intervals);
 	analysis_free(p->analysis);
 	stacks_free(p->stacks);
+	selection_free(&p->select);
 	free(p);
 }
 
@@ -266,6 +276,29 @@ int pipeline_add_process(struct pipeline *p, pid_t pid)
 static void arm_library(const char *path, void *arg)
 {
 	collect_arm_library(arg, path);
+}
+
+/*
+ * Nothing runs yet, or anything may start: the libraries that a program is likely to load are armed, so that
+ * its first statement is seen. Beside processes that run already that would only cost others their time.
+ */
+int pipeline_add_others(struct pipeline *p)
+{
+	int err = collect_add_others(p->collect);
+
+	if (!err && pipeline_selects(p) && (p->select.all || !collect_any_process(p->collect)))
+		arm_each(NULL, arm_library, p->collect);
+	return err;
+}
+
+int pipeline_selects(const struct pipeline *p)
+{
+	return selection_any(&p->select);
+}
+
+int pipeline_any_process(const struct pipeline *p)
+{
+	return collect_any_process(p->collect);
 }
 
 int pipeline_add_command(struct pipeline *p, pid_t pid, const char *program)

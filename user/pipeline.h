@@ -21,6 +21,8 @@ void pipeline_free(struct pipeline *p); /* accepts NULL */
 
 /* 0, -ESRCH, or -errno. */
 int pipeline_add_process(struct pipeline *p, pid_t pid);
+/* After them: their children, and what the options choose by name or cgroup. 0 or -errno. */
+int pipeline_add_others(struct pipeline *p);
 /*
  * The process that will exec COMMAND: in scope, with probes on the libraries that `program` is likely to map.
  * 0 or -errno.
@@ -32,7 +34,9 @@ void pipeline_start(struct pipeline *p);
 int pipeline_poll(struct pipeline *p, int timeout_ms);
 int pipeline_watch_fd(struct pipeline *p, int fd);
 
-unsigned int pipeline_processes(const struct pipeline *p);
+unsigned int pipeline_processes(const struct pipeline *p); /* counts them */
+int pipeline_any_process(const struct pipeline *p);
+int pipeline_selects(const struct pipeline *p); /* processes may come by themselves */
 unsigned int pipeline_libraries(const struct pipeline *p);
 
 /* Draws the progress line. */

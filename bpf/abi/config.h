@@ -16,6 +16,7 @@
 #define APM_MAX_PARAMS	 32    /* bound parameters hashed */
 #define APM_PARAM_BYTES	 256   /* of each */
 #define APM_MAX_WRAPPERS 8
+#define APM_MAX_SELECTED 64    /* names, and cgroups, that choose processes */
 
 struct apm_config {
 	__u64 hash_key[2];   /* keys param_hash; fresh per trace */

@@ -178,7 +178,7 @@ def ends(live):
                         (status, tracer.errors()))
 
     with live.section('attached and detached under load'):
-        program = live.program([client('lite_client'), 'steady'], RATE=0, SECONDS_LONG=25).ready().go()
+        program = live.program([client('lite_client'), 'steady'], RATE=0, SECONDS_LONG=120).ready().go()
         good = 0
         for _ in range(12):
             tracer = live.tracer('--json', '--freq', 0, '-p', program.pid).ready()

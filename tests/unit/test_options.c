@@ -218,6 +218,24 @@ static void test_sub_commands(void **state)
 	done(p);
 }
 
+static void test_chosen(void **state)
+{
+	struct parsed *p = accepted("-p 7 --comm web --cgroup /a.slice --comm web --comm job");
+
+	assert_int_equal(p->opt.command, COMMAND_TRACE);
+	assert_int_equal(p->opt.pid_count, 1);
+	assert_int_equal(p->opt.comms.count, 2);
+	assert_string_equal(p->opt.comms.name[0], "web");
+	assert_string_equal(p->opt.comms.name[1], "job");
+	assert_int_equal(p->opt.cgroups.count, 1);
+	assert_string_equal(p->opt.target, "--pid 7 --comm web --comm job --cgroup /a.slice");
+	done(p);
+	p = accepted("record --all -o x");
+	assert_int_equal(p->opt.all, 1);
+	assert_string_equal(p->opt.target, "--all");
+	done(p);
+}
+
 static void test_no_target(void **state)
 {
 	struct parsed *p = accepted("");
@@ -325,6 +343,13 @@ static void test_refused(void **state)
 		{"-p 1 --json report", "the sub-command 'report' must come first"},
 		{"-p 1 app", "unexpected argument 'app'; a command to run comes after --"},
 		{"-p 1 -- app", "give --pid or -- COMMAND, not both"},
+		{"--comm app -- app", "not with -- COMMAND"},
+		{"--all -- app", "not with -- COMMAND"},
+		{"--all -p 1", "not with --pid, --comm or --cgroup"},
+		{"--all --comm app", "not with --pid, --comm or --cgroup"},
+		{"--comm ''", "--comm takes a NAME, not an empty value"},
+		{"--cgroup", "--cgroup needs a value: PATH"},
+		{"report x --comm app", "--comm is no option of 'report'"},
 		{"--", "no COMMAND after --"},
 		{"-p 1 --user bob", "--user is for -- COMMAND"},
 		{"-p 1 --freq 0 --flame f.svg", "need CPU samples"},
@@ -527,6 +552,7 @@ int main(void)
 		cmocka_unit_test_setup(test_durations, no_environment),
 		cmocka_unit_test_setup(test_command, no_environment),
 		cmocka_unit_test_setup(test_sub_commands, no_environment),
+		cmocka_unit_test_setup(test_chosen, no_environment),
 		cmocka_unit_test_setup(test_no_target, no_environment),
 		cmocka_unit_test_setup(test_moments, no_environment),
 		cmocka_unit_test_setup(test_refused, no_environment),

@@ -15,10 +15,13 @@
 #include <bpf/libbpf.h>
 
 #include "base/procmaps.h"
+#include "base/table.h"
 #include "collect/calibrate.h"
 #include "collect/files.h"
 #include "collect/inflight.h"
+#include "collect/lib.h"
 #include "collect/sampler.h"
+#include "collect/select.h"
 #include "collect/targets.h"
 #include "log.h"
 
@@ -34,13 +37,14 @@ struct collect {
 	struct inflight *inflight;
 	struct mapwatch *mapwatch;
 	struct sampler *sampler;
+	struct table *told; /* with --all: processes that were seen to use a library */
 	struct ring_buffer *ring;
 	struct calibration price;
 	int epoll_fd;
 	int stopped;
 	uint64_t last_sweep_ns;
 	uint64_t late_count, late_ns;
-	uint64_t map_records_lost;
+	uint64_t last_maps_ns; /* mappings were read */
 };
 
 static uint64_t now_ns(void)
@@ -66,12 +70,36 @@ unsigned int collect_processes(const struct collect *c)
 	unsigned int count = 0;
 	void *prev = NULL;
 
-	while (!bpf_map_get_next_key(loader_scope_fd(c->loader), prev, &next)) {
+	/* An entry that goes meanwhile makes the walk begin anew: bounded by what the map can hold. */
+	while (count < APM_MAX_SCOPE && !bpf_map_get_next_key(loader_scope_fd(c->loader), prev, &next)) {
 		count++;
 		key = next;
 		prev = &key;
 	}
 	return count;
+}
+
+int collect_any_process(const struct collect *c)
+{
+	uint32_t first;
+
+	return bpf_map_get_next_key(loader_scope_fd(c->loader), NULL, &first) == 0;
+}
+
+static int is_told(const struct collect *c, uint32_t tgid)
+{
+	return !c->told || table_peek(c->told, (struct table_key){tgid, 0}) != NULL;
+}
+
+/* Says that a process is traced; with --all that is only told of those that use a library, and once. */
+static void tell_process(struct collect *c, pid_t pid)
+{
+	int is_new = 1;
+
+	if (c->told)
+		table_put(c->told, (struct table_key){(uint64_t)pid, 0}, &is_new);
+	if (is_new && c->events.on_process)
+		c->events.on_process(pid, c->events.arg);
 }
 
 static void missing(struct collect *c, pid_t pid, const char *subject, const char *text)
@@ -95,9 +123,15 @@ static void file_missing(pid_t pid, const char *subject, const char *text, void 
 	missing(arg, pid, subject, text);
 }
 
+struct attach_visit {
+	struct collect *c;
+	int libraries; /* in files of this process that are attached */
+	int likely;    /* has a file with the name of a library */
+};
+
 static int attach_mapped(const struct target_file *file, void *arg)
 {
-	struct collect *c = arg;
+	struct attach_visit *v = arg;
 	struct proc_map map = {
 		.start = file->map_start,
 		.end = file->map_end,
@@ -107,52 +141,133 @@ static int attach_mapped(const struct target_file *file, void *arg)
 		.deleted = file->deleted,
 		.path = file->path,
 	};
-	int fd;
+	int fd, known = files_known(v->c->files, file->dev, file->inode);
 
-	if (files_known(c->files, file->dev, file->inode))
+	if (known >= 0) {
+		v->libraries += known;
 		return 0;
+	}
 	fd = proc_map_open(file->pid, &map);
 	if (fd < 0) {
 		log_debug("cannot open %s of process %d: %s", file->path, file->pid, strerror(-fd));
 		return 0;
 	}
-	files_add(c->files, file->dev, file->inode, fd, file->path, file->pid);
+	known = files_add(v->c->files, file->dev, file->inode, fd, file->path, file->pid);
+	v->libraries += known > 0 ? known : 0;
 	return 0;
+}
+
+static int look_for_likely(const struct target_file *file, void *arg)
+{
+	const char *name = strrchr(file->path, '/');
+
+	return lib_name_is_likely(name ? name + 1 : file->path);
 }
 
 /* A process whose stacks may be switched inside a call must not have return probes: none of its libraries is
  * probed. */
-static int attach_process(struct collect *c, pid_t pid)
+static void refuse_process(struct collect *c, pid_t pid, const char *why)
 {
-	char why[256] = "";
+	char subject[64];
 
-	if (!target_returns_safe(pid, why, sizeof(why))) {
-		char subject[64];
-
+	/* Of those that were not asked for by number, most have nothing to do with databases. */
+	if (!c->opt.select || !selection_any(c->opt.select) || target_files(pid, look_for_likely, NULL) > 0) {
 		snprintf(subject, sizeof(subject), "process %d", pid);
 		missing(c, pid, subject, why);
-		if (files_unsafe(c->files, pid))
-			log_warn("process %d %s: probes on its libraries are taken off, because return "
-				 "probes could crash it",
-				 pid, why);
+	}
+	if (files_unsafe(c->files, pid))
+		log_warn("process %d %s: probes on its libraries are taken off, because return probes could "
+			 "crash it",
+			 pid, why);
+}
+
+/* Probes on what the process has mapped. How many libraries it uses that are attached, or -errno. */
+static int attach_process(struct collect *c, pid_t pid)
+{
+	struct attach_visit v = {.c = c};
+	char why[256] = "";
+	int err;
+
+	if (!target_returns_safe(pid, why, sizeof(why))) {
+		refuse_process(c, pid, why);
 		return 0;
 	}
-	return target_files(pid, attach_mapped, c);
+	err = target_files(pid, attach_mapped, &v);
+	return err ? err : v.libraries;
 }
 
 int collect_add_process(struct collect *c, pid_t pid)
 {
-	int err;
+	int libraries, err;
 
 	if (kill(pid, 0) && errno == ESRCH)
 		return -ESRCH;
-	err = attach_process(c, pid);
-	if (err)
-		return err;
+	libraries = attach_process(c, pid);
+	if (libraries < 0)
+		return libraries;
 	err = collect_add_command(c, pid);
-	if (!err && c->events.on_process)
-		c->events.on_process(pid, c->events.arg);
+	if (!err && (libraries || !c->told))
+		tell_process(c, pid);
 	return err;
+}
+
+/* ---- processes that nobody numbered ---- */
+
+struct family {
+	struct collect *c;
+	int added;
+};
+
+static int add_child(pid_t pid, pid_t parent, void *arg)
+{
+	struct family *f = arg;
+
+	if (!scope_has(f->c, (uint32_t)parent) || scope_has(f->c, (uint32_t)pid))
+		return 0;
+	f->added += collect_add_process(f->c, pid) == 0;
+	return 0;
+}
+
+/* Once more until there is no new one: a child that is not in scope yet may have forked meanwhile. */
+static int add_children(struct collect *c)
+{
+	struct family f = {.c = c};
+	int err;
+
+	do {
+		f.added = 0;
+		err = select_parents(add_child, &f);
+	} while (!err && f.added);
+	return err;
+}
+
+/* One that ends meanwhile, or has no memory of its own (a kernel thread), is no loss. */
+static int add_chosen(pid_t pid, void *arg)
+{
+	struct collect *c = arg;
+	int err = scope_has(c, (uint32_t)pid) ? 0 : collect_add_process(c, pid);
+
+	return err == -E2BIG || err == -ENOMEM ? err : 0;
+}
+
+int collect_add_others(struct collect *c)
+{
+	const struct selection *sel = c->opt.select;
+	struct selection named = {0};
+	int err = 0;
+
+	if (!sel || !sel->all)
+		err = add_children(c);
+	if (!sel || err)
+		return err;
+	/* Those of a name bring their children, as they will for those to come; a cgroup has its own bounds.
+	 */
+	named.comm = sel->comm;
+	named.comm_count = sel->comm_count;
+	err = selection_each(&named, add_chosen, c);
+	if (!err && named.comm_count)
+		err = add_children(c);
+	return err ? err : selection_each(sel, add_chosen, c);
 }
 
 int collect_add_command(struct collect *c, pid_t pid)
@@ -171,24 +286,59 @@ int collect_arm_library(struct collect *c, const char *path)
 	return files_add(c->files, 0, 0, fd, path, 0) > 0 ? 0 : -ENOENT;
 }
 
+static void count_late(struct collect *c, uint64_t since)
+{
+	uint64_t late = now_ns() - since;
+
+	c->late_count++;
+	if (late > c->late_ns)
+		c->late_ns = late;
+}
+
 /* A process in scope has mapped a file: its calls since then are the loss, if it is a library that was not
  * armed. */
 static void mapped_late(const struct mapwatch_event *ev, void *arg)
 {
 	struct collect *c = arg;
 	unsigned int before;
-	uint64_t late;
+	int libraries;
 
-	if (!scope_has(c, ev->tgid) || files_known(c->files, ev->dev, ev->inode))
+	if (!scope_has(c, ev->tgid))
 		return;
-	before = files_attached(c->files);
-	attach_process(c, (pid_t)ev->tgid);
-	if (files_attached(c->files) == before)
-		return;
-	late = now_ns() - ev->ts;
-	c->late_count++;
-	if (late > c->late_ns)
-		c->late_ns = late;
+	libraries = files_known(c->files, ev->dev, ev->inode);
+	if (libraries < 0) {
+		before = files_attached(c->files);
+		libraries = attach_process(c, (pid_t)ev->tgid);
+		if (files_attached(c->files) != before)
+			count_late(c, ev->ts);
+	}
+	if (libraries > 0 && c->told)
+		tell_process(c, (pid_t)ev->tgid);
+}
+
+/* Records were lost: what was mapped since they were read is found by looking at every process again. */
+static void look_again(struct collect *c)
+{
+	unsigned int before = files_attached(c->files), left = APM_MAX_SCOPE;
+	uint32_t key, next;
+	void *prev = NULL;
+
+	while (left-- && !bpf_map_get_next_key(loader_scope_fd(c->loader), prev, &next)) {
+		attach_process(c, (pid_t)next);
+		key = next;
+		prev = &key;
+	}
+	if (files_attached(c->files) != before)
+		count_late(c, c->last_maps_ns);
+}
+
+static void read_mappings(struct collect *c)
+{
+	uint64_t now = now_ns();
+
+	if (mapwatch_read(c->mapwatch, mapped_late, c) > 0)
+		look_again(c);
+	c->last_maps_ns = now;
 }
 
 /* ---- events ---- */
@@ -200,6 +350,29 @@ static void open_statement(const struct apm_ev_stmt *ev, void *arg)
 	c->events.on_event(&ev->hdr, c->events.arg);
 }
 
+/* The child of a process in scope has what that had mapped; one that came by itself may have anything. */
+static void process_came(struct collect *c, const struct apm_ev_proc *ev)
+{
+	if (ev->hdr.tgid == ev->other || !scope_has(c, ev->hdr.tgid))
+		attach_process(c, (pid_t)ev->other);
+	tell_process(c, (pid_t)ev->other);
+}
+
+/* With --all: whether an event is of a process that uses a library. A statement shows that it does. */
+static int is_wanted(struct collect *c, const struct apm_hdr *ev)
+{
+	switch (ev->kind) {
+	case APM_EV_SAMPLE:
+	case APM_EV_FORK:
+	case APM_EV_EXEC:
+	case APM_EV_EXIT:
+		return is_told(c, ev->tgid);
+	}
+	if (!is_told(c, ev->tgid))
+		tell_process(c, (pid_t)ev->tgid);
+	return 1;
+}
+
 static int ring_event(void *arg, void *data, size_t len)
 {
 	struct collect *c = arg;
@@ -209,9 +382,13 @@ static int ring_event(void *arg, void *data, size_t len)
 		return 0;
 	if (ev->kind == APM_EV_EXIT)
 		inflight_process_end(c->inflight, ev->tgid, ev->ts, open_statement, c);
+	if (!is_wanted(c, ev))
+		return 0;
 	c->events.on_event(ev, c->events.arg);
-	if (ev->kind == APM_EV_FORK && c->events.on_process)
-		c->events.on_process((pid_t)((const struct apm_ev_proc *)ev)->other, c->events.arg);
+	if (ev->kind == APM_EV_FORK)
+		process_came(c, (const struct apm_ev_proc *)ev);
+	if (ev->kind == APM_EV_EXIT && c->told)
+		table_remove(c->told, (struct table_key){ev->tgid, 0});
 	return 0;
 }
 
@@ -228,12 +405,8 @@ int collect_poll(struct collect *c, int timeout_ms)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	if (c->mapwatch) {
-		int lost = mapwatch_read(c->mapwatch, mapped_late, c);
-
-		if (lost > 0)
-			c->map_records_lost += (uint64_t)lost;
-	}
+	if (c->mapwatch)
+		read_mappings(c);
 	drain(c);
 	now = now_ns();
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
@@ -263,6 +436,13 @@ static int open_parts(struct collect *c, char *err, size_t err_len)
 	if (!c->files || !c->inflight || !c->ring || c->epoll_fd < 0) {
 		snprintf(err, err_len, "cannot set up the collector: %s", strerror(errno));
 		return -errno;
+	}
+	if (c->opt.select && c->opt.select->all) {
+		c->told = table_new(APM_MAX_SCOPE, 1, NULL, NULL);
+		if (!c->told) {
+			snprintf(err, err_len, "out of memory");
+			return -ENOMEM;
+		}
 	}
 	collect_watch_fd(c, ring_buffer__epoll_fd(c->ring));
 	c->mapwatch = mapwatch_open();
@@ -338,6 +518,7 @@ void collect_free(struct collect *c)
 	mapwatch_close(c->mapwatch);
 	files_free(c->files);
 	inflight_free(c->inflight);
+	table_free(c->told);
 	ring_buffer__free(c->ring);
 	if (c->epoll_fd >= 0)
 		close(c->epoll_fd);

@@ -40,6 +40,11 @@ void collect_free(struct collect *c); /* stops first if need be; accepts NULL */
 
 /* Puts a process in scope and probes on the libraries it has mapped. 0; -ESRCH; -errno. */
 int collect_add_process(struct collect *c, pid_t pid);
+/*
+ * Puts the children of the processes in scope there too, and theirs; then what opt->select chooses. Processes
+ * that come later come by themselves. 0 or -errno.
+ */
+int collect_add_others(struct collect *c);
 /* Puts a process in scope that has yet to exec what is to be traced: nothing it has mapped now is of
  * interest. */
 int collect_add_command(struct collect *c, pid_t pid);
@@ -54,7 +59,8 @@ int collect_poll(struct collect *c, int timeout_ms);
 /* An extra descriptor that ends the wait when readable (a signalfd). */
 int collect_watch_fd(struct collect *c, int fd);
 
-unsigned int collect_processes(const struct collect *c); /* in scope and alive */
+unsigned int collect_processes(const struct collect *c); /* in scope and alive: counts them */
+int collect_any_process(const struct collect *c);	 /* whether there is one */
 unsigned int collect_libraries(const struct collect *c); /* copies attached */
 unsigned int collect_sites(const struct collect *c);
 

@@ -18,6 +18,7 @@
 
 struct file {
 	int libraries; /* attached */
+	pid_t unsafe;  /* a process that must not meet return probes uses it */
 	struct attachment *attachment[MATCHES_MAX];
 };
 
@@ -25,7 +26,7 @@ struct files {
 	const struct loader *loader;
 	struct files_events events;
 	struct table *by_stat; /* struct file, by what stat() says */
-	struct table *by_map;  /* nothing, by what /proc/PID/maps says: some file systems differ */
+	struct table *by_map;  /* int: its libraries, by what /proc/PID/maps says: some file systems differ */
 	struct lib_match *match;
 	uint16_t next_lib_id;
 	unsigned int attached, sites;
@@ -41,7 +42,7 @@ struct files *files_new(const struct loader *l, const struct files_events *event
 	f->events = *events;
 	f->next_lib_id = 1;
 	f->by_stat = table_new(0, sizeof(struct file), NULL, NULL);
-	f->by_map = table_new(0, 1, NULL, NULL);
+	f->by_map = table_new(0, sizeof(int), NULL, NULL);
 	f->match = calloc(MATCHES_MAX, sizeof(*f->match));
 	if (!f->by_stat || !f->by_map || !f->match) {
 		files_free(f);
@@ -92,7 +93,9 @@ void files_free(struct files *f)
 
 int files_known(const struct files *f, dev_t map_dev, uint64_t inode)
 {
-	return table_peek(f->by_map, (struct table_key){map_dev, inode}) != NULL;
+	const int *libraries = table_peek(f->by_map, (struct table_key){map_dev, inode});
+
+	return libraries ? *libraries : -1;
 }
 
 static void attach_match(struct files *f, struct file *file, struct lib_match *m, int fd, const char *path,
@@ -156,14 +159,32 @@ static int examine(struct files *f, struct file *file, int fd, const char *path,
 	return file->libraries;
 }
 
+static void remember(struct files *f, dev_t dev, uint64_t inode, int libraries)
+{
+	int *known = table_put(f->by_map, (struct table_key){dev, inode}, NULL);
+
+	if (known)
+		*known = libraries;
+}
+
+static void say_refused(struct files *f, const struct file *file, const char *path, pid_t pid)
+{
+	const char *name = strrchr(path, '/');
+	char why[128];
+
+	if (!lib_name_is_likely(name ? name + 1 : path))
+		return;
+	snprintf(why, sizeof(why), "not probed: process %d uses it too, and return probes could crash that",
+		 file->unsafe);
+	f->events.on_missing(pid, path, why, f->events.arg);
+}
+
 int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid)
 {
 	struct file *file;
 	struct stat st;
 	int is_new = 0, ret = 0;
 
-	if (inode)
-		table_put(f->by_map, (struct table_key){map_dev, inode}, NULL);
 	if (fstat(fd, &st)) {
 		ret = -errno;
 		goto out;
@@ -173,8 +194,12 @@ int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char
 		ret = -ENOMEM;
 	else
 		ret = is_new ? examine(f, file, fd, path, pid) : file->libraries;
-	table_put(f->by_map, (struct table_key){st.st_dev, st.st_ino}, NULL);
+	if (file && file->unsafe)
+		say_refused(f, file, path, pid);
+	remember(f, st.st_dev, st.st_ino, ret > 0 ? ret : 0);
 out:
+	if (inode)
+		remember(f, map_dev, inode, ret > 0 ? ret : 0);
 	close(fd);
 	return ret;
 }
@@ -182,8 +207,10 @@ out:
 static int detach_mapped(const struct target_file *mapped, void *arg)
 {
 	struct files *f = arg;
-	struct file *file = table_get(f->by_stat, (struct table_key){mapped->dev, mapped->inode});
+	struct file *file = table_put(f->by_stat, (struct table_key){mapped->dev, mapped->inode}, NULL);
 
+	if (file)
+		file->unsafe = mapped->pid;
 	if (file && file->libraries) {
 		f->attached -= (unsigned int)file->libraries;
 		file->libraries = 0;

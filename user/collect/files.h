@@ -23,7 +23,10 @@ struct files_events {
 struct files *files_new(const struct loader *l, const struct files_events *events); /* NULL with errno */
 void files_free(struct files *f);						    /* accepts NULL */
 
-/* Whether a mapping of this identity (as /proc/PID/maps prints it) was looked at already. */
+/*
+ * How many libraries were attached in the file of a mapping with this identity (as /proc/PID/maps prints it);
+ * -1 when it was not looked at yet.
+ */
 int files_known(const struct files *f, dev_t map_dev, uint64_t inode);
 /*
  * Looks at the file open at `fd` (which is taken over) and attaches what is known in it. map_dev and inode
@@ -31,7 +34,8 @@ int files_known(const struct files *f, dev_t map_dev, uint64_t inode);
  * attached, also when it had been looked at under another name, or -errno.
  */
 int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid);
-/* Takes the probes off every file that the process has mapped. Returns how many. */
+/* Takes the probes off every file that the process has mapped, and never puts any on. Returns how many went.
+ */
 int files_unsafe(struct files *f, pid_t pid);
 /* Takes all probes off. */
 void files_detach(struct files *f);

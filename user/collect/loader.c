@@ -16,6 +16,7 @@
 #include "abi/event.h"
 
 #include "apm.skel.h"
+#include "collect/select.h"
 #include "log.h"
 
 /* include/uapi/linux/bpf.h, enum bpf_attach_type; older headers do not have it */
@@ -122,6 +123,33 @@ static void choose_programs(struct loader *l)
 	}
 }
 
+/* The programs that take in chosen processes are loaded only when something is chosen. */
+static void choose_selection(struct loader *l, const struct selection *sel)
+{
+	bool wanted = sel && selection_any(sel);
+
+	bpf_program__set_autoload(l->skel->progs.select_fork, wanted);
+	bpf_program__set_autoload(l->skel->progs.select_exec, wanted);
+	bpf_program__set_autoload(l->skel->progs.select_attach, wanted && sel->cgroup_count);
+	l->skel->rodata->select_all = wanted && sel->all;
+}
+
+static int fill_selection(struct loader *l, const struct selection *sel)
+{
+	int comms = bpf_map__fd(l->skel->maps.select_comms),
+	    cgroups = bpf_map__fd(l->skel->maps.select_cgroups);
+	__u8 yes = 1;
+	size_t i;
+
+	for (i = 0; i < sel->comm_count; i++)
+		if (bpf_map_update_elem(comms, sel->comm[i], &yes, BPF_ANY))
+			return -errno;
+	for (i = 0; i < sel->cgroup_count; i++)
+		if (bpf_map_update_elem(cgroups, &sel->cgroup[i].id, &yes, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
 static int load(struct loader *l, const struct loader_options *opt, char *err, size_t err_len)
 {
 	struct apm_config *cfg;
@@ -151,7 +179,10 @@ static int load(struct loader *l, const struct loader_options *opt, char *err, s
 	else
 		bpf_map__set_autocreate(l->skel->maps.thread_storage, false);
 	choose_programs(l);
+	choose_selection(l, opt->select);
 	ret = apm_bpf__load(l->skel);
+	if (!ret && opt->select)
+		ret = fill_selection(l, opt->select);
 	if ((ret == -EPERM || ret == -EACCES) && geteuid() != 0)
 		snprintf(err, err_len,
 			 "the kernel refuses to load BPF programs: run it with sudo (or with CAP_BPF, "
@@ -207,6 +238,14 @@ int loader_follow_processes(struct loader *l)
 {
 	struct apm_bpf *s = l->skel;
 
+	if (bpf_program__fd(s->progs.select_exec) >= 0) {
+		s->links.select_fork = bpf_program__attach(s->progs.select_fork);
+		s->links.select_exec = bpf_program__attach(s->progs.select_exec);
+		if (!s->links.select_fork || !s->links.select_exec)
+			return -errno;
+	}
+	if (bpf_program__fd(s->progs.select_attach) >= 0)
+		s->links.select_attach = bpf_program__attach(s->progs.select_attach);
 	s->links.process_fork = bpf_program__attach(s->progs.process_fork);
 	s->links.process_exec = bpf_program__attach(s->progs.process_exec);
 	s->links.process_exit = bpf_program__attach(s->progs.process_exit);
@@ -357,6 +396,9 @@ void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const 
 	if (!l->attach_cookies)
 		fn("attach cookies",
 		   "not in this kernel (5.15): a probe is told from others by its place and its code", arg);
+	if (bpf_program__fd(l->skel->progs.select_attach) >= 0 && !l->skel->links.select_attach)
+		fn("processes that are moved into the cgroup",
+		   "no tracepoint cgroup_attach_task: they are followed from their next fork or exec", arg);
 	if (!bpf_map__autocreate(l->skel->maps.thread_storage))
 		fn("task storage", "not in this kernel (5.11): per-thread state in a hash of bounded size",
 		   arg);

@@ -16,11 +16,14 @@ enum probe_mode {
 	PROBE_SINGLE = 2,  /* a perf event per site */
 };
 
+struct selection;
+
 struct loader_options {
 	uint32_t ring_bytes;
 	uint32_t max_sql;
 	uint32_t sample_freq;
 	uint64_t hash_key[2];
+	const struct selection *select; /* processes that come into scope by themselves; NULL = none */
 };
 
 struct loader;
@@ -32,7 +35,8 @@ struct loader;
 struct loader *loader_open(const struct loader_options *opt, char *err, size_t err_len);
 void loader_close(struct loader *l); /* accepts NULL */
 
-/* Begins to follow fork, exec and exit of processes in scope. 0 or -errno. */
+/* Begins to follow fork, exec and exit of processes in scope, and to take in those of opt->select. 0 or
+ * -errno. */
 int loader_follow_processes(struct loader *l);
 
 enum probe_mode loader_mode(const struct loader *l);
