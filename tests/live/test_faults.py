@@ -168,6 +168,7 @@ def ends(live):
             tracer = live.tracer('--json', '-p', program.pid).ready()
             program.go()
             wait_until('a breakpoint', lambda: not library_text(program.pid, path))
+            time.sleep(0.5)  # some statements
             tracer.process.send_signal(how)
             status = tracer.wait(30)
             after = wait_until('the library to be as it was', lambda: library_text(program.pid, path), 10)
