@@ -114,6 +114,16 @@ static void take_missing(pid_t pid, const char *subject, const char *text, void 
 	tell_coverage(arg, REC_NOT_COVERED, pid, subject, text);
 }
 
+static void take_probes(const struct lib_match *m, const char *path, const char *why, void *arg)
+{
+	char subject[512];
+
+	snprintf(subject, sizeof(subject), "%s%s%s (%s)", m->name, m->version[0] ? " " : "", m->version,
+		 path);
+	log_debug("%s: %s", subject, why);
+	tell_coverage(arg, REC_COVERED_LIBRARY, 0, subject, why);
+}
+
 static void take_lack(const char *subject, const char *text, void *arg)
 {
 	tell_coverage(arg, REC_KERNEL_LACKS, 0, subject, text);
@@ -202,7 +212,7 @@ static int open_stages(struct pipeline *p)
 				      .sample_freq = opt->sample_freq,
 				      .select = &p->select};
 	struct enrich_options how = {.show_literals = opt->show_literals, .sink = take_record, .sink_arg = p};
-	struct collect_events events = {take_event, take_process, take_library, take_missing, p};
+	struct collect_events events = {take_event, take_process, take_library, take_missing, take_probes, p};
 	char err[256];
 
 	if (selection_make(&p->select, opt->comms.name, opt->comms.count, opt->cgroups.name,

@@ -122,7 +122,7 @@ struct apm_lib {
 	__u32 wrapper_count;
 	__u16 lib_id;
 	__u8 system; /* enum apm_system */
-	__u8 reserved;
+	__u8 set;    /* of several sets of probes, the one that begins statements: lib/libpq.h */
 	struct apm_wrapper wrapper[APM_MAX_WRAPPERS];
 };
 

@@ -136,14 +136,14 @@ static __always_inline void prepare_succeeded(const struct apm_conn *c, u64 conn
 	event_submit(e);
 }
 
-static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags)
+static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags, u64 now)
 {
 	struct apm_exec *x = &c->exec;
 
 	if (c->op == APM_OP_STATEMENT)
-		statement_send(x, conn, 0, flags, bpf_ktime_get_ns());
+		statement_send(x, conn, 0, flags, now);
 	else if (c->op == APM_OP_PREPARE && ((x->flags | flags) & APM_STMT_ERROR))
-		statement_send(x, conn, 0, flags | APM_STMT_PREPARE_FAILED, bpf_ktime_get_ns());
+		statement_send(x, conn, 0, flags | APM_STMT_PREPARE_FAILED, now);
 	else if (c->op == APM_OP_PREPARE && x->has_result)
 		prepare_succeeded(c, conn);
 	x->seq = 0;

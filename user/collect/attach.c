@@ -41,14 +41,20 @@ static void site_add(struct site_list *list, const struct lib_match *m, const st
 	list->count++;
 }
 
-static void site_select(struct site_list *list, const struct lib_match *m, int entries, int returns)
+static void site_select(struct site_list *list, const struct lib_match *m, uint8_t set, int entries,
+			int returns)
 {
 	size_t i;
 
 	list->count = 0;
-	for (i = 0; i < m->probe_count; i++)
-		if ((entries && m->probe[i].symbol->entry) || (returns && m->probe[i].symbol->ret))
+	for (i = 0; i < m->probe_count; i++) {
+		const struct lib_symbol *symbol = m->probe[i].symbol;
+
+		if (symbol->sets && !(symbol->sets & set))
+			continue;
+		if ((entries && symbol->entry) || (returns && symbol->ret))
 			site_add(list, m, &m->probe[i]);
+	}
 }
 
 /*
@@ -153,7 +159,7 @@ static int single_links(struct attachment *a, const struct loader *l, struct bpf
 }
 
 static int attach_pair(struct attachment *a, const struct loader *l, const char *prefix, const char *path,
-		       const struct lib_match *m)
+		       const struct lib_match *m, uint8_t set)
 {
 	int (*make)(struct attachment *, const struct loader *, struct bpf_program *, const char *,
 		    const struct site_list *, int) =
@@ -167,16 +173,16 @@ static int attach_pair(struct attachment *a, const struct loader *l, const char 
 		return -ENOTSUP;
 	/* Returns first: a return without its entry is ignored, an entry without its return would be missed.
 	 */
-	site_select(&sites, m, 0, 1);
+	site_select(&sites, m, set, 0, 1);
 	err = make(a, l, ret, path, &sites, 1);
 	if (err)
 		return err;
-	site_select(&sites, m, 1, 0);
+	site_select(&sites, m, set, 1, 0);
 	return make(a, l, entry, path, &sites, 0);
 }
 
 static struct attachment *attach(const struct loader *l, const char *prefix, const struct lib_match *m,
-				 int fd)
+				 uint8_t set, int fd)
 {
 	/* A library has a session program where it pays: where many returns are not wanted. */
 	struct bpf_program *session = loader_program(l, prefix, "session");
@@ -189,7 +195,7 @@ static struct attachment *attach(const struct loader *l, const char *prefix, con
 		return NULL;
 	a->session_fd = -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	site_select(&sites, m, 1, 1);
+	site_select(&sites, m, set, 1, 1);
 	a->sites = (unsigned int)sites.count;
 	if (!m->returns_safe) {
 		err = -EPERM;
@@ -197,7 +203,7 @@ static struct attachment *attach(const struct loader *l, const char *prefix, con
 		a->session_fd = session_link(session, path, &sites);
 		err = a->session_fd < 0 ? a->session_fd : 0;
 	} else {
-		err = attach_pair(a, l, prefix, path, m);
+		err = attach_pair(a, l, prefix, path, m, set);
 	}
 	if (err) {
 		attachments_close(&a, 1);
@@ -207,9 +213,9 @@ static struct attachment *attach(const struct loader *l, const char *prefix, con
 	return a;
 }
 
-struct attachment *attach_library(const struct loader *l, const struct lib_match *m, int fd)
+struct attachment *attach_library(const struct loader *l, const struct lib_match *m, uint8_t set, int fd)
 {
-	return attach(l, m->programs, m, fd);
+	return attach(l, m->programs, m, set, fd);
 }
 
 struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_off, int entry, int ret)
@@ -219,7 +225,7 @@ struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_of
 
 	m.probe[0].symbol = ret ? &both : &only_entry;
 	m.probe[0].site.file_off = file_off;
-	return attach(l, "calibrate", &m, fd);
+	return attach(l, "calibrate", &m, 0, fd);
 }
 
 unsigned int attachment_sites(const struct attachment *a)

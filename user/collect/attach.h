@@ -11,9 +11,9 @@ struct attachment;
 /*
  * Attaches the probes of `match` (facts.lib_id is set) to the file open at `fd`: the inode counts, not the
  * path. A return probe is attached only where match->returns_safe says so; a library that needs one is then
- * refused with -EPERM. NULL with errno.
+ * refused with -EPERM. Of a library with several sets of probes those of `set` are attached. NULL with errno.
  */
-struct attachment *attach_library(const struct loader *l, const struct lib_match *match, int fd);
+struct attachment *attach_library(const struct loader *l, const struct lib_match *match, uint8_t set, int fd);
 /*
  * Empty programs at one offset, to calibrate: at the entry, or at entry and return. NULL with errno.
  */

@@ -20,6 +20,7 @@
 #include "collect/files.h"
 #include "collect/inflight.h"
 #include "collect/lib.h"
+#include "collect/pq_sets.h"
 #include "collect/sampler.h"
 #include "collect/select.h"
 #include "collect/targets.h"
@@ -35,6 +36,7 @@ struct collect {
 	struct loader *loader;
 	struct files *files;
 	struct inflight *inflight;
+	struct pq_sets pq;
 	struct mapwatch *mapwatch;
 	struct sampler *sampler;
 	struct table *told; /* with --all: processes that were seen to use a library */
@@ -116,6 +118,14 @@ static void library_attached(const struct lib_match *match, const char *path, pi
 
 	if (c->events.on_library)
 		c->events.on_library(match, path, pid, c->events.arg);
+}
+
+static void probes_changed(const struct lib_match *match, const char *path, const char *why, void *arg)
+{
+	struct collect *c = arg;
+
+	if (c->events.on_probes)
+		c->events.on_probes(match, path, why, c->events.arg);
 }
 
 static void file_missing(pid_t pid, const char *subject, const char *text, void *arg)
@@ -305,6 +315,8 @@ static void mapped_late(const struct mapwatch_event *ev, void *arg)
 
 	if (!scope_has(c, ev->tgid))
 		return;
+	if (pq_sets_mapped(&c->pq, (pid_t)ev->tgid))
+		count_late(c, ev->ts);
 	libraries = files_known(c->files, ev->dev, ev->inode);
 	if (libraries < 0) {
 		before = files_attached(c->files);
@@ -323,6 +335,7 @@ static void look_again(struct collect *c)
 	uint32_t key, next;
 	void *prev = NULL;
 
+	pq_sets_give_up(&c->pq, "mappings were missed: asynchronous functions are probed too");
 	while (left-- && !bpf_map_get_next_key(loader_scope_fd(c->loader), prev, &next)) {
 		attach_process(c, (pid_t)next);
 		key = next;
@@ -380,6 +393,9 @@ static int ring_event(void *arg, void *data, size_t len)
 
 	if (len < sizeof(*ev) || ev->len > len)
 		return 0;
+	/* The end of a COPY is seen by the asynchronous set only. */
+	if (ev->kind == APM_EV_STMT && ev->flags & APM_STMT_COPY)
+		pq_sets_give_up(&c->pq, "COPY is in use: asynchronous functions are probed");
 	if (ev->kind == APM_EV_EXIT)
 		inflight_process_end(c->inflight, ev->tgid, ev->ts, open_statement, c);
 	if (!is_wanted(c, ev))
@@ -412,6 +428,7 @@ int collect_poll(struct collect *c, int timeout_ms)
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
 		c->last_sweep_ns = now;
 		inflight_open(c->inflight, now, now - OPEN_IDLE_NS, open_statement, c);
+		pq_sets_review(&c->pq);
 	}
 	return 0;
 }
@@ -427,7 +444,7 @@ int collect_watch_fd(struct collect *c, int fd)
 
 static int open_parts(struct collect *c, char *err, size_t err_len)
 {
-	struct files_events files_events = {library_attached, file_missing, c};
+	struct files_events files_events = {library_attached, file_missing, probes_changed, c};
 
 	c->files = files_new(c->loader, &files_events);
 	c->inflight = inflight_new(c->loader);
@@ -448,6 +465,13 @@ static int open_parts(struct collect *c, char *err, size_t err_len)
 	c->mapwatch = mapwatch_open();
 	if (c->mapwatch)
 		collect_watch_fd(c, mapwatch_fd(c->mapwatch));
+	/* Of a process that comes into scope by its name or cgroup it is not known what it has mapped. */
+	c->pq = (struct pq_sets){
+		.files = c->files,
+		.inflight = c->inflight,
+		.scope_fd = loader_scope_fd(c->loader),
+		.never = !c->mapwatch || (c->opt.select && selection_any(c->opt.select)),
+	};
 	return 0;
 }
 
@@ -489,6 +513,8 @@ int collect_start(struct collect *c)
 		missing(c, 0, "libraries loaded later",
 			"new mappings cannot be watched (perf_event_open failed)");
 	calibrate(c->loader, &c->price);
+	c->pq.changed = 1;
+	pq_sets_review(&c->pq);
 	if (!c->opt.sample_freq)
 		return 0;
 	c->sampler = sampler_open(c->loader, c->opt.sample_freq);

@@ -29,6 +29,8 @@ struct collect_events {
 	void (*on_library)(const struct lib_match *match, const char *path, pid_t pid, void *arg);
 	/* Something was seen and is not watched, or is watched with a restriction. */
 	void (*on_missing)(pid_t pid, const char *subject, const char *text, void *arg);
+	/* From now on a library is probed at other functions, and why. */
+	void (*on_probes)(const struct lib_match *match, const char *path, const char *why, void *arg);
 	void *arg;
 };
 

@@ -12,14 +12,24 @@
 #include "collect/attach.h"
 #include "collect/lib.h"
 #include "collect/targets.h"
+#include "lib/libpq.h"
 #include "log.h"
 
 #define MATCHES_MAX 4 /* client libraries in one file */
+
+/* A library with two sets of probes: either may be attached, or for a while both. */
+struct pair {
+	struct lib_match match; /* facts.set: the set that begins statements */
+	char *path;
+	int fd;
+	struct attachment *of_set[APM_PQ_BOTH]; /* by set */
+};
 
 struct file {
 	int libraries; /* attached */
 	pid_t unsafe;  /* a process that must not meet return probes uses it */
 	struct attachment *attachment[MATCHES_MAX];
+	struct pair *pair; /* NULL = none of its libraries has two sets */
 };
 
 struct files {
@@ -32,6 +42,17 @@ struct files {
 	unsigned int attached, sites;
 };
 
+static void file_drop(struct table_key key, void *value, void *arg)
+{
+	struct file *file = value;
+
+	if (!file->pair)
+		return;
+	close(file->pair->fd);
+	free(file->pair->path);
+	free(file->pair);
+}
+
 struct files *files_new(const struct loader *l, const struct files_events *events)
 {
 	struct files *f = calloc(1, sizeof(*f));
@@ -41,7 +62,7 @@ struct files *files_new(const struct loader *l, const struct files_events *event
 	f->loader = l;
 	f->events = *events;
 	f->next_lib_id = 1;
-	f->by_stat = table_new(0, sizeof(struct file), NULL, NULL);
+	f->by_stat = table_new(0, sizeof(struct file), file_drop, NULL);
 	f->by_map = table_new(0, sizeof(int), NULL, NULL);
 	f->match = calloc(MATCHES_MAX, sizeof(*f->match));
 	if (!f->by_stat || !f->by_map || !f->match) {
@@ -53,9 +74,16 @@ struct files *files_new(const struct loader *l, const struct files_events *event
 }
 
 struct attachments {
-	struct attachment *list[APM_MAX_LIBS];
+	struct attachment *list[APM_MAX_LIBS * 2];
 	size_t count;
 };
+
+static void take(struct attachments *all, struct attachment **a)
+{
+	if (*a && all->count < sizeof(all->list) / sizeof(all->list[0]))
+		all->list[all->count++] = *a;
+	*a = NULL;
+}
 
 static int take_attachments(struct table_key key, void *value, void *arg)
 {
@@ -63,11 +91,10 @@ static int take_attachments(struct table_key key, void *value, void *arg)
 	struct file *file = value;
 	size_t i;
 
-	for (i = 0; i < MATCHES_MAX; i++) {
-		if (file->attachment[i] && all->count < APM_MAX_LIBS)
-			all->list[all->count++] = file->attachment[i];
-		file->attachment[i] = NULL;
-	}
+	for (i = 0; i < MATCHES_MAX; i++)
+		take(all, &file->attachment[i]);
+	for (i = 0; file->pair && i < APM_PQ_BOTH; i++)
+		take(all, &file->pair->of_set[i]);
 	return 0;
 }
 
@@ -98,6 +125,110 @@ int files_known(const struct files *f, dev_t map_dev, uint64_t inode)
 	return libraries ? *libraries : -1;
 }
 
+/* ---- libraries with two sets of probes ---- */
+
+#define COUNT_SYNC(fn, number, entry, ret, required, set) +((set) == APM_PQ_SYNC)
+enum { SYNC_PROBES = APM_LIBPQ_SYMBOLS(COUNT_SYNC) };
+
+/* The asynchronous set is there in any case: without it the library is not recognised. */
+static int has_both_sets(const struct lib_match *m)
+{
+	int sync = 0;
+
+	for (size_t i = 0; i < m->probe_count; i++)
+		sync += m->probe[i].symbol->sets == APM_PQ_SYNC;
+	return sync == SYNC_PROBES;
+}
+
+/* Remembers what it takes to attach the other set. Without memory for it the first set stays. */
+static void pair_make(struct file *file, const struct lib_match *m, const char *path, int fd,
+		      struct attachment *a)
+{
+	struct pair *pair = calloc(1, sizeof(*pair));
+
+	if (pair) {
+		pair->match = *m;
+		pair->path = strdup(path);
+		pair->fd = dup(fd);
+	}
+	if (!pair || !pair->path || pair->fd < 0) {
+		free(pair ? pair->path : NULL);
+		free(pair);
+		return;
+	}
+	pair->of_set[m->facts.set] = a;
+	file->pair = pair;
+}
+
+struct set_choice {
+	struct files *f;
+	uint8_t set;
+	const char *why;
+	int err;
+};
+
+/* The probes first, then the word that they begin statements now. */
+static int pair_select(struct table_key key, void *value, void *arg)
+{
+	struct set_choice *s = arg;
+	struct file *file = value;
+	struct pair *pair = file->pair;
+
+	if (!pair || !file->libraries || pair->match.facts.set == s->set)
+		return 0;
+	if (!pair->of_set[s->set])
+		pair->of_set[s->set] = attach_library(s->f->loader, &pair->match, s->set, pair->fd);
+	if (!pair->of_set[s->set]) {
+		s->err = -errno;
+		return 0;
+	}
+	pair->match.facts.set = s->set;
+	loader_set_library(s->f->loader, &pair->match.facts);
+	s->f->events.on_probes(&pair->match, pair->path, s->why, s->f->events.arg);
+	return 0;
+}
+
+int files_select(struct files *f, uint8_t set, const char *why)
+{
+	struct set_choice s = {.f = f, .set = set, .why = why};
+
+	table_visit(f->by_stat, pair_select, &s);
+	return s.err;
+}
+
+static int pair_settle(struct table_key key, void *value, void *arg)
+{
+	struct pair *pair = ((struct file *)value)->pair;
+	uint8_t other;
+
+	if (!pair)
+		return 0;
+	other = pair->match.facts.set == APM_PQ_ASYNC ? APM_PQ_SYNC : APM_PQ_ASYNC;
+	attachments_close(&pair->of_set[other], 1);
+	return 0;
+}
+
+void files_settle(struct files *f)
+{
+	table_visit(f->by_stat, pair_settle, NULL);
+}
+
+static int pair_count(struct table_key key, void *value, void *arg)
+{
+	*(unsigned int *)arg += ((struct file *)value)->pair != NULL;
+	return 0;
+}
+
+unsigned int files_with_sets(const struct files *f)
+{
+	unsigned int count = 0;
+
+	table_visit(f->by_stat, pair_count, &count);
+	return count;
+}
+
+/* ---- attaching ---- */
+
 static void attach_match(struct files *f, struct file *file, struct lib_match *m, int fd, const char *path,
 			 pid_t pid)
 {
@@ -120,7 +251,7 @@ static void attach_match(struct files *f, struct file *file, struct lib_match *m
 	}
 	if (loader_set_library(f->loader, &m->facts))
 		return;
-	a = attach_library(f->loader, m, fd);
+	a = attach_library(f->loader, m, m->facts.set, fd);
 	if (!a) {
 		f->events.on_missing(pid, subject, strerror(errno), f->events.arg);
 		return;
@@ -128,7 +259,11 @@ static void attach_match(struct files *f, struct file *file, struct lib_match *m
 	f->next_lib_id++;
 	f->attached++;
 	f->sites += attachment_sites(a);
-	file->attachment[file->libraries++] = a;
+	if (!file->pair && has_both_sets(m))
+		pair_make(file, m, path, fd, a);
+	if (!file->pair || file->pair->of_set[m->facts.set] != a)
+		file->attachment[file->libraries] = a;
+	file->libraries++;
 	f->events.on_library(m, path, pid, f->events.arg);
 	log_debug("attached %u probes to %s", attachment_sites(a), subject);
 }
@@ -215,6 +350,8 @@ static int detach_mapped(const struct target_file *mapped, void *arg)
 		f->attached -= (unsigned int)file->libraries;
 		file->libraries = 0;
 		attachments_close(file->attachment, MATCHES_MAX);
+		if (file->pair)
+			attachments_close(file->pair->of_set, APM_PQ_BOTH);
 	}
 	return 0;
 }

@@ -17,6 +17,8 @@ struct files;
 struct files_events {
 	void (*on_library)(const struct lib_match *match, const char *path, pid_t pid, void *arg);
 	void (*on_missing)(pid_t pid, const char *subject, const char *text, void *arg);
+	/* Another set of probes of a library is in use now. */
+	void (*on_probes)(const struct lib_match *match, const char *path, const char *why, void *arg);
 	void *arg;
 };
 
@@ -37,6 +39,15 @@ int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char
 /* Takes the probes off every file that the process has mapped, and never puts any on. Returns how many went.
  */
 int files_unsafe(struct files *f, pid_t pid);
+/* Attached libraries with two sets of probes. */
+unsigned int files_with_sets(const struct files *f);
+/*
+ * From now on `set` begins statements, in every library that has it. The other set stays attached, to end
+ * what it began, until files_settle(). 0, or -errno when it could not be attached everywhere.
+ */
+int files_select(struct files *f, uint8_t set, const char *why);
+/* Takes the sets off that do not begin statements. */
+void files_settle(struct files *f);
 /* Takes all probes off. */
 void files_detach(struct files *f);
 

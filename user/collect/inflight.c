@@ -33,8 +33,9 @@ struct walk {
 	struct inflight *f;
 	uint64_t now_ns;
 	uint64_t idle_since_ns;
-	int all;	/* at stop: whatever has not ended */
-	uint32_t ended; /* only of this process, which is gone; 0 = of all */
+	int all;	    /* at stop: whatever has not ended */
+	uint32_t ended;	    /* only of this process, which is gone; 0 = of all */
+	unsigned int *sets; /* only: which sets of probes have something under way */
 	inflight_fn fn;
 	void *arg;
 };
@@ -135,6 +136,8 @@ static void visit_conn(const struct walk *w, const struct apm_key *key, const st
 {
 	int wanted = w->all || (w->ended && key->tgid == w->ended);
 
+	if (w->sets && c->exec.seq)
+		*w->sets |= c->exec.set;
 	if (wanted && c->exec.seq && (c->op == APM_OP_STATEMENT || c->op == APM_OP_POLLED))
 		report(w, key, &c->exec, key->ptr, 0);
 }
@@ -178,6 +181,15 @@ void inflight_all(struct inflight *f, uint64_t now_ns, inflight_fn fn, void *arg
 
 	walk_map(&w, f->handles_fd, 1);
 	walk_map(&w, f->conns_fd, 0);
+}
+
+unsigned int inflight_sets(struct inflight *f)
+{
+	unsigned int sets = 0;
+	struct walk w = {.f = f, .sets = &sets};
+
+	walk_map(&w, f->conns_fd, 0);
+	return sets;
 }
 
 /* Collects first, deletes then: deleting while walking would skip entries. */

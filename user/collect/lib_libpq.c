@@ -10,6 +10,7 @@
 
 #include "abi/event.h"
 #include "collect/accessor.h"
+#include "collect/insn.h"
 #include "lib/libpq.h"
 
 /* How many arguments are read at the probe: they must not have changed there. */
@@ -21,15 +22,21 @@
 #define ARGS_PQfinish		    1
 #define ARGS_PQsendDescribePrepared 2
 #define ARGS_PQsendDescribePortal   2
+#define ARGS_PQexec		    2
+#define ARGS_PQexecParams	    6
+#define ARGS_PQprepare		    5
+#define ARGS_PQexecPrepared	    6
+#define ARGS_PQclear		    1
 
 static const struct lib_symbol symbols[] = {
-#define SYMBOL_ROW(fn, number, at_entry, at_return, required) \
-	{.symbol = number,                                    \
-	 .name = #fn,                                         \
-	 .entry = at_entry,                                   \
-	 .ret = at_return,                                    \
-	 .optional = !(required),                             \
-	 .args = ARGS_##fn},
+#define SYMBOL_ROW(fn, number, at_entry, at_return, required, of_sets) \
+	{.symbol = number,                                             \
+	 .name = #fn,                                                  \
+	 .entry = at_entry,                                            \
+	 .ret = at_return,                                             \
+	 .optional = !(required),                                      \
+	 .args = ARGS_##fn,                                            \
+	 .sets = of_sets},
 	APM_LIBPQ_SYMBOLS(SYMBOL_ROW)
 #undef SYMBOL_ROW
 };
@@ -107,9 +114,131 @@ static void prove_error_fields(const struct lib_file *lf, struct lib_match *m)
 	}
 }
 
+/* ---- PQexecFinish: where the synchronous functions collect their results ---- */
+
+#define TAIL_INSNS 96 /* instructions of PQexecFinish looked at: it has 40 */
+#define CALLEES	   16
+
+/*
+ * PQexecFinish(conn) is static, and last in PQexec, PQexecParams, PQprepare and PQexecPrepared: `while (res =
+ * PQgetResult(conn)) { PQclear(last); last = res; … } return last;`. It is that function if all four call or
+ * jump to it and it has one call of PQclear, one or more of PQgetResult, and none of PQputCopyEnd (that is
+ * PQexecStart, which drains).
+ */
+struct tail {
+	uint64_t clear; /* the call of PQclear */
+	int clears, gets, puts;
+};
+
+static int is_callee(const char *name, uint64_t addr, const struct lib_file *lf, const char *wanted)
+{
+	const struct elf_symbol *fn = lib_find(lf, wanted);
+
+	return (*name && !strcmp(name, wanted)) || (fn && addr == fn->addr);
+}
+
+/* The first address after `addr` at which a named function begins. */
+static uint64_t next_function(const struct lib_file *lf, uint64_t addr)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < lf->count; i++) {
+		if (lf->symbol[i].addr > addr && lf->symbol[i].addr < next)
+			next = lf->symbol[i].addr;
+	}
+	return next;
+}
+
+static void look_at_tail(const struct lib_file *lf, uint64_t addr, struct tail *t)
+{
+	uint64_t end = next_function(lf, addr), callee;
+	const cs_insn *insn;
+	const char *name;
+
+	memset(t, 0, sizeof(*t));
+	for (int i = 0; i < TAIL_INSNS && addr < end && (insn = code_insn(lf->code, addr)); i++) {
+		uint64_t at = addr;
+
+		addr += insn->size;
+		if (insn_flow(lf->code, insn, NULL) != INSN_CALL ||
+		    code_callee(lf->code, insn, &callee, &name))
+			continue;
+		if (is_callee(name, callee, lf, "PQclear")) {
+			t->clear = at;
+			t->clears++;
+		}
+		t->gets += is_callee(name, callee, lf, "PQgetResult");
+		t->puts += is_callee(name, callee, lf, "PQputCopyEnd");
+	}
+}
+
+/* Unnamed functions of the library that `name` calls, or ends in. */
+static size_t unnamed_callees(const struct lib_file *lf, const char *name, uint64_t callee[CALLEES])
+{
+	const struct elf_symbol *fn = lib_find(lf, name);
+	uint64_t addr = fn ? fn->addr : 0, end = fn ? addr + fn->size : 0, target;
+	size_t count = 0;
+	const cs_insn *insn;
+
+	while (addr < end && count < CALLEES && (insn = code_insn(lf->code, addr))) {
+		enum insn_flow flow = insn_flow(lf->code, insn, &target);
+
+		addr += insn->size;
+		if ((flow == INSN_CALL || flow == INSN_JUMP) && target &&
+		    (target < fn->addr || target >= end))
+			callee[count++] = target;
+	}
+	return count;
+}
+
+/* The call of PQclear in PQexecFinish; 0 = not found. */
+static uint64_t clear_of_earlier(const struct lib_file *lf)
+{
+	static const char *const sync[] = {"PQexec", "PQexecParams", "PQprepare", "PQexecPrepared"};
+	uint64_t clear = 0, callee[CALLEES];
+
+	for (size_t i = 0; i < sizeof(sync) / sizeof(*sync); i++) {
+		size_t count = unnamed_callees(lf, sync[i], callee);
+		uint64_t found = 0;
+
+		for (size_t k = 0; k < count; k++) {
+			struct tail t;
+
+			look_at_tail(lf, callee[k], &t);
+			if (t.clears == 1 && t.gets && !t.puts)
+				found = t.clear;
+		}
+		if (!found || (clear && found != clear))
+			return 0;
+		clear = found;
+	}
+	return clear;
+}
+
+static int locate(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
+		  struct elf_symbol *fn)
+{
+	const struct elf_symbol *named = lib_find(lf, symbol->name);
+	uint64_t clear;
+
+	if (!named)
+		return 0;
+	*fn = *named;
+	if (symbol->sets != APM_PQ_SYNC)
+		return 1;
+	clear = clear_of_earlier(lf);
+	if (!strcmp(symbol->name, "PQclear")) {
+		memset(fn, 0, sizeof(*fn));
+		fn->addr = clear;
+	}
+	return clear != 0;
+}
+
 static void prove(const struct lib_file *lf, struct lib_match *m)
 {
 	int64_t version;
+
+	m->facts.set = APM_PQ_ASYNC;
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
 		const struct field *f = &fields[i];
@@ -137,4 +266,5 @@ const struct lib_row lib_libpq = {
 	.symbol = symbols,
 	.symbol_count = sizeof(symbols) / sizeof(*symbols),
 	.prove = prove,
+	.locate = locate,
 };

@@ -58,6 +58,7 @@ struct lib_symbol {
 	uint8_t entry, ret; /* which probes it wants */
 	uint8_t optional;   /* the library is usable without it */
 	uint8_t args;	    /* argument registers that are read at the probe */
+	uint8_t sets;	    /* of a library with several sets of probes, those that it belongs to; 0 = any */
 };
 
 struct lib_probe {
