@@ -14,6 +14,7 @@
 
 #define NAMES_MAX   8192
 #define QUERIES_MAX 8192
+#define PAUSE_MAX   10000 /* a pause of more intervals is one line: damaged captures jump in time */
 
 struct intervals {
 	const struct options *opt;
@@ -211,8 +212,11 @@ int intervals_record(struct intervals *v, const struct record *rec)
 	}
 	if (rec->hdr->ts > v->now_ns)
 		v->now_ns = rec->hdr->ts;
-	while (v->begin_ns && v->now_ns - v->begin_ns >= v->opt->interval_ns)
-		end_interval(v, v->begin_ns + v->opt->interval_ns);
+	while (v->begin_ns && v->now_ns - v->begin_ns >= v->opt->interval_ns) {
+		uint64_t passed = (v->now_ns - v->begin_ns) / v->opt->interval_ns;
+
+		end_interval(v, v->begin_ns + (passed > PAUSE_MAX ? passed : 1) * v->opt->interval_ns);
+	}
 	return err;
 }
 
