@@ -92,8 +92,8 @@ $(BUILD)/apm.skel.h: $(BUILD)/bpf/apm.o
 # ---- the program ----
 $(BUILD)/user/collect/%.o: CPPFLAGS += -isystem $(BUILD)
 $(BUILD)/san/user/collect/%.o: CPPFLAGS += -isystem $(BUILD)
-$(filter $(BUILD)/user/collect/%,$(USER_OBJ)): | $(BUILD)/apm.skel.h
-$(filter $(BUILD)/san/user/collect/%,$(SAN_OBJ)): | $(BUILD)/apm.skel.h
+# The skeleton is a system header to the compiler (its warnings are not ours), so -MMD leaves it out.
+$(BUILD)/user/collect/loader.o $(BUILD)/san/user/collect/loader.o: $(BUILD)/apm.skel.h
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -120,7 +120,7 @@ $(BUILD)/san/libapm.a: $(SAN_OBJ)
 	$(call say,AR)
 	$(Q)ar rcs $@ $^
 
-$(ABI_BIN): | $(BUILD)/apm.skel.h
+$(ABI_BIN): $(BUILD)/apm.skel.h
 $(ABI_BIN): CPPFLAGS += -isystem $(BUILD)
 $(UNIT_BIN) $(ABI_BIN): $(BUILD)/%: %.c $(BUILD)/san/libapm.a
 	@mkdir -p $(@D)
