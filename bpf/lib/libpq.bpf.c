@@ -256,30 +256,25 @@ static __always_inline void text_again(struct apm_conn *c, u64 conn)
 }
 
 /* A result has come at `now`. */
-static __always_inline void result_arrived(struct apm_thread *t, struct apm_conn *c, u64 conn, u64 result,
-					   u32 status, u64 now, const struct apm_lib *lib)
+static __always_inline void result_arrived(struct apm_thread *t, struct apm_conn *c, u64 conn,
+					   const struct result *r, u64 now, const struct apm_lib *lib)
 {
 	if (!c->exec.t_first)
 		c->exec.t_first = now;
 	text_again(c, conn);
-	result_of_status(t, c, conn, result, status, lib);
-}
-
-static __always_inline u32 result_status(u64 result, const struct apm_lib *lib)
-{
-	u64 off;
-
-	return lib_off(lib, APM_OFF_PG_RES_STATUS, &off) ? read_u32(result + off) : PGRES_FATAL_ERROR;
+	result_of_status(t, c, conn, r, lib);
 }
 
 static __always_inline void result_returned(struct apm_thread *t, struct apm_conn *c, u64 conn, u64 result,
 					    const struct apm_lib *lib)
 {
 	struct apm_exec *x = &c->exec;
-	u32 status = result ? result_status(result, lib) : PGRES_FATAL_ERROR;
+	struct result r = {};
 	u64 now = bpf_ktime_get_ns();
 
-	if (status == PGRES_PIPELINE_SYNC) { /* stands between two statements */
+	if (result)
+		r = result_read(result, lib);
+	if (r.status == PGRES_PIPELINE_SYNC) { /* stands between two statements */
 		x->enter = 0;
 		return;
 	}
@@ -294,7 +289,7 @@ static __always_inline void result_returned(struct apm_thread *t, struct apm_con
 		conn_end(c, conn, 0, now);
 		return;
 	}
-	result_arrived(t, c, conn, result, status, now, lib);
+	result_arrived(t, c, conn, &r, now, lib);
 }
 
 /* A synchronous function returns its last result; NULL: it could not send. */
@@ -302,10 +297,13 @@ static __always_inline void sync_returned(struct apm_thread *t, struct apm_conn 
 					  const struct apm_lib *lib)
 {
 	u64 now = bpf_ktime_get_ns();
+	struct result r;
 
 	exec_leave(&c->exec, now);
-	if (result)
-		result_arrived(t, c, conn, result, result_status(result, lib), now, lib);
+	if (result) {
+		r = result_read(result, lib);
+		result_arrived(t, c, conn, &r, now, lib);
+	}
 	conn_end(c, conn, result ? 0 : APM_STMT_NO_RETURN, now);
 }
 
@@ -313,9 +311,10 @@ static __always_inline void sync_returned(struct apm_thread *t, struct apm_conn 
 static __always_inline int libpq_PQclear(struct pt_regs *ctx, struct apm_thread *t, const struct apm_lib *lib)
 {
 	struct apm_call *call = call_top(t);
-	u64 result = PT_REGS_PARM1(ctx), now;
 	struct apm_conn *c;
 	struct apm_key key;
+	struct result r;
+	u64 now;
 
 	if (!call || !is_sync(call->symbol))
 		return 0;
@@ -325,7 +324,8 @@ static __always_inline int libpq_PQclear(struct pt_regs *ctx, struct apm_thread 
 		return 0;
 	now = bpf_ktime_get_ns();
 	exec_leave(&c->exec, now);
-	result_arrived(t, c, key.ptr, result, result_status(result, lib), now, lib);
+	r = result_read(PT_REGS_PARM1(ctx), lib);
+	result_arrived(t, c, key.ptr, &r, now, lib);
 	c->exec.enter = now;
 	return 0;
 }

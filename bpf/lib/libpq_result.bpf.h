@@ -92,12 +92,48 @@ static __noinline int result_error(u64 result, const struct apm_lib *lib, u64 se
 	return 0;
 }
 
+/* What is read of a PGresult at once: every copy from user space has its price (70 ns and more). */
+struct result {
+	u64 addr;
+	u32 status;
+	u32 rows;
+};
+
+#define RESULT_WORDS 16 /* the first bytes of a PGresult: ntups and resultStatus stand there */
+
+static __always_inline u32 result_word(const u32 *head, u64 addr, s32 off)
+{
+	u32 word = (u32)off >> 2;
+
+	if (word >= RESULT_WORDS)
+		return read_u32(addr + off);
+	barrier_var(word); /* or the compiler adds up the offset before its bounds are known */
+	return head[word & (RESULT_WORDS - 1)];
+}
+
+/* Without its status a result counts as one that ends a command. */
+static __always_inline struct result result_read(u64 addr, const struct apm_lib *lib)
+{
+	s32 status = lib->off[APM_OFF_PG_RES_STATUS], rows = lib->off[APM_OFF_PG_RES_NTUPLES];
+	struct result r = {.addr = addr, .status = PGRES_FATAL_ERROR};
+	u32 head[RESULT_WORDS] = {};
+
+	if (bpf_probe_read_user(head, sizeof(head), (void *)addr))
+		return r;
+	if (status >= 0)
+		r.status = result_word(head, addr, status);
+	if (rows >= 0)
+		r.rows = result_word(head, addr, rows);
+	return r;
+}
+
 /* A result that ends a command: the one before it, if any, is now known not to be the last. */
-static __always_inline void result_final(struct apm_thread *t, struct apm_conn *c, u64 conn, u64 result,
-					 u32 status, const struct apm_lib *lib)
+static __always_inline void result_final(struct apm_thread *t, struct apm_conn *c, u64 conn,
+					 const struct result *r, const struct apm_lib *lib)
 {
 	struct apm_exec *x = &c->exec;
-	u64 off, rows = 0;
+	u64 off, rows = r->rows;
+	u32 status = r->status;
 
 	if (x->has_result) {
 		statement_send(x, conn, 0, APM_STMT_MORE, x->t_last);
@@ -109,27 +145,22 @@ static __always_inline void result_final(struct apm_thread *t, struct apm_conn *
 		x->flags &= ~(APM_STMT_ERROR | APM_STMT_COPY);
 	}
 	x->has_result = 1;
-	if (lib_off(lib, APM_OFF_PG_RES_NTUPLES, &off))
-		rows = read_u32(result + off);
 	if (!rows && !x->rows && status == 1 && lib_off(lib, APM_OFF_PG_RES_CMD, &off))
-		rows = command_rows(t, result + off);
+		rows = command_rows(t, r->addr + off);
 	x->rows += rows;
 	if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE || status == PGRES_PIPELINE_ABORTED) {
 		x->flags |= APM_STMT_ERROR;
-		result_error(result, lib, x->seq);
+		result_error(r->addr, lib, x->seq);
 	}
 }
 
-static __always_inline void result_of_status(struct apm_thread *t, struct apm_conn *c, u64 conn, u64 result,
-					     u32 status, const struct apm_lib *lib)
+static __always_inline void result_of_status(struct apm_thread *t, struct apm_conn *c, u64 conn,
+					     const struct result *r, const struct apm_lib *lib)
 {
-	u64 off;
-
-	switch (status) {
+	switch (r->status) {
 	case PGRES_SINGLE_TUPLE:
 	case PGRES_TUPLES_CHUNK:
-		if (lib_off(lib, APM_OFF_PG_RES_NTUPLES, &off))
-			c->exec.rows += read_u32(result + off);
+		c->exec.rows += r->rows;
 		break;
 	case PGRES_COPY_OUT:
 	case PGRES_COPY_IN:
@@ -137,7 +168,7 @@ static __always_inline void result_of_status(struct apm_thread *t, struct apm_co
 		c->exec.flags |= APM_STMT_COPY;
 		break;
 	default:
-		result_final(t, c, conn, result, status, lib);
+		result_final(t, c, conn, r, lib);
 	}
 }
 
