@@ -66,6 +66,7 @@ help:
 	@echo 'make            build $(BUILD)/apm-bpf (no root, no BTF on the build host)'
 	@echo 'make test       everything; live tests need root (else they are skipped and counted)'
 	@echo 'make test-unit  what needs no root'
+	@echo 'make soak       200 rounds of attach and detach under load (root)'
 	@echo 'make demo       trace a small shop with planted faults (root)'
 	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
 	@echo 'make fuzz       fuzz for FUZZ_SECONDS per target (default 60)'
@@ -174,6 +175,9 @@ test-unit: $(UNIT_BIN) $(HOST_BIN) $(BUILD)/apm-bpf
 
 test: all $(UNIT_BIN) $(HOST_BIN) $(ABI_BIN) $(LIVE_BIN) $(FUZZ_BIN) $(DEMO_BIN)
 	tests/run unit host replay abi verify fuzz tree live
+
+soak: all $(LIVE_BIN)
+	tests/live/soak.py
 
 demo: all $(DEMO_BIN)
 	tools/demo.d/run
