@@ -143,6 +143,7 @@ __noinline u64 redis_command_span(u64 ptr, u32 len)
 
 	if (!t)
 		return 0;
+	barrier_var(n); /* or older verifiers see the bound of a copy only */
 	if (n > APM_PARAM_BYTES)
 		n = APM_PARAM_BYTES;
 	t->scratch[0] = 0;
