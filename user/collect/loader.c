@@ -22,12 +22,19 @@
 /* include/uapi/linux/bpf.h, enum bpf_attach_type; older headers do not have it */
 #define ATTACH_UPROBE_SESSION 57
 
+#define LEFT_OUT_MAX 8
+
 struct loader {
 	struct apm_bpf *skel;
+	char left_out[LEFT_OUT_MAX][32]; /* libraries whose programs this kernel refuses */
+	unsigned int left_out_count;
 	enum probe_mode mode;
 	int cpus;
 	int attach_cookies;
 };
+
+/* The program that the kernel refused: libbpf names it in its messages only. */
+static char refused[64];
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -36,8 +43,10 @@ static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list 
 
 	while (len > 0 && len < (int)sizeof(line) && line[len - 1] == '\n')
 		line[--len] = '\0';
-	if (level != LIBBPF_DEBUG)
+	if (level != LIBBPF_DEBUG) {
+		sscanf(line, "libbpf: prog '%63[^']': failed to load", refused);
 		log_debug("libbpf: %s", line);
+	}
 	return 0;
 }
 
@@ -99,6 +108,19 @@ static int has_session(const struct loader *l, const char *name)
 	return bpf_object__find_program_by_name(l->skel->obj, session) != NULL;
 }
 
+static int is_left_out(const struct loader *l, const char *program)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->left_out_count; i++) {
+		size_t len = strlen(l->left_out[i]);
+
+		if (!strncmp(program, l->left_out[i], len) && program[len] == '_')
+			return 1;
+	}
+	return 0;
+}
+
 /* A library's programs are loaded in the form that the mode attaches: loading (and verifying) takes most of
  * the start. */
 static void choose_programs(struct loader *l)
@@ -113,8 +135,9 @@ static void choose_programs(struct loader *l)
 
 		if (bpf_program__type(prog) != BPF_PROG_TYPE_KPROBE)
 			continue;
-		bpf_program__set_autoload(prog,
-					  session == (l->mode == PROBE_SESSION && has_session(l, name)));
+		bpf_program__set_autoload(
+			prog, !is_left_out(l, name) &&
+				      session == (l->mode == PROBE_SESSION && has_session(l, name)));
 		if (session)
 			bpf_program__set_expected_attach_type(prog,
 							      (enum bpf_attach_type)ATTACH_UPROBE_SESSION);
@@ -150,7 +173,20 @@ static int fill_selection(struct loader *l, const struct selection *sel)
 	return 0;
 }
 
-static int load(struct loader *l, const struct loader_options *opt, char *err, size_t err_len)
+/* One library less after a program of it was refused; 0 when it is none of a library. */
+static int leave_out(struct loader *l)
+{
+	const char *role = strrchr(refused, '_');
+
+	if (!role || l->left_out_count == LEFT_OUT_MAX || is_left_out(l, refused) ||
+	    (strcmp(role, "_entry") && strcmp(role, "_return") && strcmp(role, "_session")))
+		return 0;
+	snprintf(l->left_out[l->left_out_count++], sizeof(l->left_out[0]), "%.*s", (int)(role - refused),
+		 refused);
+	return 1;
+}
+
+static int load_once(struct loader *l, const struct loader_options *opt, char *err, size_t err_len)
 {
 	struct apm_config *cfg;
 	int ret, task_storage;
@@ -191,6 +227,22 @@ static int load(struct loader *l, const struct loader_options *opt, char *err, s
 		snprintf(err, err_len, "cannot load the BPF programs: %s (-v shows the verifier's words)",
 			 strerror(-ret));
 	return ret;
+}
+
+/* A library that this kernel does not take is left out: the others are traced. */
+static int load(struct loader *l, const struct loader_options *opt, char *err, size_t err_len)
+{
+	int ret;
+
+	for (;;) {
+		refused[0] = '\0';
+		ret = load_once(l, opt, err, err_len);
+		if (!ret || ret == -EPERM || !leave_out(l))
+			return ret;
+		err[0] = '\0';
+		apm_bpf__destroy(l->skel);
+		l->skel = NULL;
+	}
 }
 
 struct loader *loader_open(const struct loader_options *opt, char *err, size_t err_len)
@@ -387,6 +439,11 @@ uint64_t loader_run_time(const struct loader *l)
 void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const char *text, void *arg),
 		  void *arg)
 {
+	unsigned int i;
+
+	for (i = 0; i < l->left_out_count; i++)
+		fn(l->left_out[i],
+		   "not traced: this kernel refuses its programs (-v shows the verifier's words)", arg);
 	if (l->mode == PROBE_MULTI)
 		fn("uprobe sessions",
 		   "not in this kernel (6.13): every return is trapped, also where it is not needed", arg);
