@@ -6,7 +6,10 @@ _apm_bpf() {
 	local -a target part counts collect output reports general commands
 	local command=trace
 	target=(
-		'*'{-p,--pid}'[trace process N, all its threads]:process:_pids'
+		'*'{-p,--pid}'[trace process N, its threads and children]:process:_pids'
+		'*--comm[all processes of this name]:name:'
+		'*--cgroup[all processes in this cgroup]:folder:_files -/'
+		'--all[every process of the host]'
 		'--user[who runs COMMAND]:user:_users'
 		'--duration[stop after a time]:time (10, 10s, 2m):'
 		'--dry-run[show processes, libraries and probes; attach nothing]'
