@@ -45,7 +45,8 @@ def options_of(command):
     if command == 'detect':
         return set(re.findall(r'--[a-z-]+', said)) | {'--help'}
     rows = re.findall(r'^ {2,6}(?:-\w, )?(--[a-z-]+)(?:, (--[a-z-]+))?', said, re.M)
-    named = {name for row in rows for name in row if name} | {'--help'}
+    # An option that has no row of its own stands in another's, behind a semicolon.
+    named = {name for row in rows for name in row if name} | set(re.findall(r'; (--[a-z-]+) is ', said)) | {'--help'}
     # Said in the row of another option.
     return named | ({'--json'} if '--json' in said and command not in ('record', 'fingerprint') else set())
 
