@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include "cmd.h"
 #include "collect/hint.h"
 #include "collect/plan.h"
+#include "collect/select.h"
 #include "collect/targets.h"
 #include "log.h"
 #include "output.h"
@@ -250,12 +252,62 @@ static int run_untraced(const struct options *opt)
 	return err ? EXIT_STATUS_FAILED : output_command_status(EXIT_STATUS_OK, status);
 }
 
+struct pid_list {
+	pid_t *pid;
+	size_t count;
+};
+
+static int keep_pid(struct pid_list *list, pid_t pid)
+{
+	pid_t *more = realloc(list->pid, (list->count + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	list->pid = more;
+	list->pid[list->count++] = pid;
+	return 0;
+}
+
+static int stop_at_first(const struct target_file *file, void *arg)
+{
+	return 1;
+}
+
+/* One that has gone meanwhile, or has no memory of its own (a kernel thread), is left out. */
+static int keep_chosen(pid_t pid, void *arg)
+{
+	return target_files(pid, stop_at_first, NULL) == 1 ? keep_pid(arg, pid) : 0;
+}
+
+/* The processes that the options number, and those that they choose. 0, or -errno after a word about it. */
+static int find_processes(const struct options *opt, struct pid_list *list)
+{
+	struct selection sel;
+	char why[256];
+	int err = selection_make(&sel, opt->comms.name, opt->comms.count, opt->cgroups.name,
+				 opt->cgroups.count, opt->all, why, sizeof(why));
+	size_t i;
+
+	for (i = 0; i < opt->pid_count && !err; i++) {
+		err = keep_pid(list, opt->pids[i]);
+	}
+	if (err)
+		log_error("%s", why);
+	else
+		err = selection_each(&sel, keep_chosen, list);
+	selection_free(&sel);
+	return err;
+}
+
 static int dry_run(const struct options *opt)
 {
+	struct pid_list list = {0};
 	struct strbuf text = {0};
-	int status =
-		plan_print(opt->pids, opt->pid_count, opt->argv, &text) ? EXIT_STATUS_FAILED : EXIT_STATUS_OK;
+	int status = EXIT_STATUS_OK;
 
+	if (find_processes(opt, &list) || plan_print(list.pid, list.count, opt->argv, &text))
+		status = EXIT_STATUS_FAILED;
+	free(list.pid);
 	if (output_text(&text))
 		status = EXIT_STATUS_FAILED;
 	strbuf_free(&text);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The ways in which processes live: children from before and after, daemons, exec, threads, names, cgroups, namespaces."""
+import json
 import os
 import re
 import shutil
@@ -36,6 +37,17 @@ def families(live):
     traced(live, 'pre-fork server, three workers from before and three from after', [PYTHON, FAMILY, 'prefork'], 4)
     traced(live, 'daemon', [PYTHON, FAMILY, 'daemon'], 1)
     traced(live, 'vfork and exec of another program', [PYTHON, FAMILY, 'exec', client('lite_client'), 'steps'], 1)
+    with live.section('a child with a copy of its own'):
+        folder = os.path.join(live.dir, 'own')
+        os.mkdir(folder)
+        shutil.copy(live.library['libsqlite3.so.0'], folder)
+        program = live.program([PYTHON, FAMILY, 'exec', 'env', 'LD_LIBRARY_PATH=' + folder, client('lite_client'), 'steady'],
+                               RATE=1000, SECONDS_LONG=3).ready()
+        tracer = live.tracer('--json', '--top', 1000, '-p', program.pid).ready()
+        program.go().wait()
+        report, done = tracer.report(30), program.truth().total(False)
+        seen, late = report['summary']['statements'], report['losses'].get('late_attach', 0)
+        live.ok(late == 1 and done / 2 < seen <= done, 'a child with a copy of its own: traced, and the gap is stated', (seen, done, report['losses']))
     traced(live, 'threads that come and go', [client('lite_client'), 'threads'], 1, THREADS=200)
     traced(live, 'children and grandchildren', [client('lite_client'), 'fork'], 1)
 
@@ -212,6 +224,20 @@ def namespaces(live):
         live.ok(len(report['coverage']['libraries']) == 3, 'each of them is named', report['coverage']['libraries'])
 
 
+def switching(live):
+    for order in ((0, 1), (1, 0)):
+        with live.section('a program that switches stacks'):
+            programs = [live.program([client(name), 'steps']).ready() for name in ('lite_client', 'switch_client')]
+            args = [word for i in order for word in ('-p', programs[i].pid)]
+            tracer = live.tracer('--json', *args).ready()
+            status = [program.go().wait() for program in programs]
+            report = tracer.report(30)
+            said = [m['text'] for m in report['coverage']['missing']]
+            live.ok(status == [0, 0] and report['summary']['statements'] == 0 and any('swapcontext' in text for text in said),
+                    'a library that a program which switches stacks uses too is not probed, %s of the two' % ('second', 'first')[order[0]],
+                    (status, report['summary'], report['coverage']))
+
+
 def guarded(live):
     traced(live, 'a seccomp allow-list', [client('guarded_client'), 'guarded'], 1)
     if not shutil.which('gdb'):
@@ -220,10 +246,13 @@ def guarded(live):
     with live.section('gdb'):
         path, truth = live.path('json'), live.path('truth')
         tracer = live.tracer('--json', '--top', 1000, '--report', path, '--', 'gdb', '-nx', '-batch', '-ex', 'break sqlite3_close', '-ex', 'run', '-ex', 'continue',
+                             '-ex', 'delete', '-ex', 'continue',
                              '--args', client('lite_client'), 'ddl',
                              env={**live.environment(), 'GROUND_TRUTH': truth, 'LD_LIBRARY_PATH': '', 'DEBUGINFOD_URLS': ''}, wrap=live.private_namespace())
         tracer.wait(120)
-        live.ok('Breakpoint 1, ' in tracer.output(), 'a breakpoint of gdb is hit under the probes', tracer.output() + tracer.errors())
+        live.ok(tracer.output().count('Breakpoint 1, ') == 2, 'a breakpoint of gdb is hit twice under the probes', tracer.output() + tracer.errors())
+        with open(path, encoding='utf-8') as file:
+            live.exact('a program under gdb', json.load(file), Truth().read(truth))
 
 
 def soak(live):
@@ -241,7 +270,7 @@ def soak(live):
 
 def main():
     with Live() as live:
-        for part in (families, gunicorn, by_name, by_cgroup, everything, namespaces, guarded, soak):
+        for part in (families, gunicorn, by_name, by_cgroup, everything, namespaces, switching, guarded, soak):
             with live.section(part.__name__):
                 part(live)
 
