@@ -19,8 +19,11 @@ def held(pid):
     """{(kind, id)} of the BPF objects that a process has descriptors of."""
     found, folder = set(), '/proc/%d/fdinfo' % pid
     for name in os.listdir(folder):
-        with open(os.path.join(folder, name), encoding='ascii', errors='replace') as file:
-            words = dict(line.split(':', 1) for line in file if ':' in line)
+        try:
+            with open(os.path.join(folder, name), encoding='ascii', errors='replace') as file:
+                words = dict(line.split(':', 1) for line in file if ':' in line)
+        except FileNotFoundError:  # closed meanwhile
+            continue
         for kind in ('link', 'prog', 'map'):  # a link's description has its program too
             if kind + '_id' in words:
                 found.add((kind, int(words[kind + '_id'])))
