@@ -39,7 +39,8 @@ struct collect {
 	struct pq_sets pq;
 	struct mapwatch *mapwatch;
 	struct sampler *sampler;
-	struct table *told; /* with --all: processes that were seen to use a library */
+	struct table *told;	/* with --all: processes that were seen to use a library */
+	struct table *followed; /* processes that came into scope and whose end has not been read */
 	struct ring_buffer *ring;
 	struct calibration price;
 	int epoll_fd;
@@ -284,6 +285,7 @@ int collect_add_command(struct collect *c, pid_t pid)
 {
 	uint32_t tgid = (uint32_t)pid, scope_id = 1;
 
+	table_put(c->followed, (struct table_key){tgid, 0}, NULL);
 	return bpf_map_update_elem(loader_scope_fd(c->loader), &tgid, &scope_id, BPF_ANY) ? -errno : 0;
 }
 
@@ -305,16 +307,30 @@ static void count_late(struct collect *c, uint64_t since)
 		c->late_ns = late;
 }
 
-/* A process in scope has mapped a file: its calls since then are the loss, if it is a library that was not
- * armed. */
+/* A process that was in scope has gone before the library it mapped could be looked at: all its calls are the
+ * loss. */
+static void missed_mapping(struct collect *c, const struct mapwatch_event *ev)
+{
+	const char *slash = strrchr(ev->path, '/');
+
+	if (!table_peek(c->followed, (struct table_key){ev->tgid, 0}) ||
+	    files_known(c->files, ev->dev, ev->inode) >= 0)
+		return;
+	if (lib_name_is_likely(slash ? slash + 1 : ev->path))
+		count_late(c, ev->ts);
+}
+
+/* A process in scope has mapped a file: if it is a library, its calls since then are the loss. */
 static void mapped_late(const struct mapwatch_event *ev, void *arg)
 {
 	struct collect *c = arg;
 	unsigned int before;
 	int libraries;
 
-	if (!scope_has(c, ev->tgid))
+	if (!scope_has(c, ev->tgid)) {
+		missed_mapping(c, ev);
 		return;
+	}
 	if (pq_sets_mapped(&c->pq, (pid_t)ev->tgid))
 		count_late(c, ev->ts);
 	libraries = files_known(c->files, ev->dev, ev->inode);
@@ -323,12 +339,14 @@ static void mapped_late(const struct mapwatch_event *ev, void *arg)
 		libraries = attach_process(c, (pid_t)ev->tgid);
 		if (files_attached(c->files) != before)
 			count_late(c, ev->ts);
+		else
+			missed_mapping(c, ev);
 	}
 	if (libraries > 0 && c->told)
 		tell_process(c, (pid_t)ev->tgid);
 }
 
-/* Records were lost: what was mapped since they were read is found by looking at every process again. */
+/* Records were lost: what was mapped since is found by looking at every process again. */
 static void look_again(struct collect *c)
 {
 	unsigned int before = files_attached(c->files), left = APM_MAX_SCOPE;
@@ -366,6 +384,7 @@ static void open_statement(const struct apm_ev_stmt *ev, void *arg)
 /* The child of a process in scope has what that had mapped; one that came by itself may have anything. */
 static void process_came(struct collect *c, const struct apm_ev_proc *ev)
 {
+	table_put(c->followed, (struct table_key){ev->other, 0}, NULL);
 	if (ev->hdr.tgid == ev->other || !scope_has(c, ev->hdr.tgid))
 		attach_process(c, (pid_t)ev->other);
 	tell_process(c, (pid_t)ev->other);
@@ -403,14 +422,12 @@ static int ring_event(void *arg, void *data, size_t len)
 	c->events.on_event(ev, c->events.arg);
 	if (ev->kind == APM_EV_FORK)
 		process_came(c, (const struct apm_ev_proc *)ev);
-	if (ev->kind == APM_EV_EXIT && c->told)
-		table_remove(c->told, (struct table_key){ev->tgid, 0});
+	if (ev->kind == APM_EV_EXIT) {
+		table_remove(c->followed, (struct table_key){ev->tgid, 0});
+		if (c->told)
+			table_remove(c->told, (struct table_key){ev->tgid, 0});
+	}
 	return 0;
-}
-
-static void drain(struct collect *c)
-{
-	ring_buffer__consume(c->ring);
 }
 
 int collect_poll(struct collect *c, int timeout_ms)
@@ -423,7 +440,7 @@ int collect_poll(struct collect *c, int timeout_ms)
 		return -errno;
 	if (c->mapwatch)
 		read_mappings(c);
-	drain(c);
+	ring_buffer__consume(c->ring);
 	now = now_ns();
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
 		c->last_sweep_ns = now;
@@ -449,8 +466,9 @@ static int open_parts(struct collect *c, char *err, size_t err_len)
 	c->files = files_new(c->loader, &files_events);
 	c->inflight = inflight_new(c->loader);
 	c->ring = ring_buffer__new(loader_ring_fd(c->loader), ring_event, c, NULL);
+	c->followed = table_new(APM_MAX_SCOPE, 1, NULL, NULL);
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!c->files || !c->inflight || !c->ring || c->epoll_fd < 0) {
+	if (!c->followed || !c->files || !c->inflight || !c->ring || c->epoll_fd < 0) {
 		snprintf(err, err_len, "cannot set up the collector: %s", strerror(errno));
 		return -errno;
 	}
@@ -532,7 +550,7 @@ void collect_stop(struct collect *c)
 	sampler_close(c->sampler);
 	c->sampler = NULL;
 	files_detach(c->files);
-	drain(c);
+	ring_buffer__consume(c->ring);
 	inflight_all(c->inflight, now_ns(), open_statement, c);
 }
 
@@ -545,6 +563,7 @@ void collect_free(struct collect *c)
 	files_free(c->files);
 	inflight_free(c->inflight);
 	table_free(c->told);
+	table_free(c->followed);
 	ring_buffer__free(c->ring);
 	if (c->epoll_fd >= 0)
 		close(c->epoll_fd);
