@@ -45,8 +45,7 @@ struct collect {
 	struct calibration price;
 	int epoll_fd;
 	int stopped;
-	uint64_t last_sweep_ns;
-	uint64_t late_count, late_ns;
+	uint64_t last_sweep_ns, late_count, late_ns;
 	uint64_t last_maps_ns; /* mappings were read */
 };
 
