@@ -192,6 +192,7 @@ bench: all $(BENCH_BIN) $(LIVE_BIN)
 # KERNEL= picks one, OFFLINE=1 re-uses what was downloaded.
 test-kernels: all $(LIVE_BIN)
 	tests/vm/run
+	tests/run vm
 
 lint:
 	tools/check-tree
