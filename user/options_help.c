@@ -83,7 +83,8 @@ static void help_program(struct strbuf *out)
 	help_options(COMMAND_TRACE, out);
 	strbuf_adds(out, "      --version, --help   also: apm-bpf SUB-COMMAND --help\n"
 			 "Variables: APM_SLOW_QUERY_THRESHOLD_MS APM_N_PLUS_ONE_THRESHOLD APM_SERVICE_NAME\n"
-			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n");
+			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n"
+			 "Examples: sudo apm-bpf --comm gunicorn --duration 30 --flame shop.svg\n");
 }
 
 void options_help(enum command_id command, struct strbuf *out)
