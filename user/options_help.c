@@ -81,10 +81,9 @@ static void help_program(struct strbuf *out)
 		strbuf_addf(out, "%s\n", row->help);
 	}
 	help_options(COMMAND_TRACE, out);
-	strbuf_adds(out, "      --version, --help   also: apm-bpf SUB-COMMAND --help\n"
+	strbuf_adds(out, "      --version, --help   Examples: sudo apm-bpf --comm web --flame web.svg\n"
 			 "Variables: APM_SLOW_QUERY_THRESHOLD_MS APM_N_PLUS_ONE_THRESHOLD APM_SERVICE_NAME\n"
-			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n"
-			 "Examples: sudo apm-bpf --comm gunicorn --duration 30 --flame shop.svg\n");
+			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n");
 }
 
 void options_help(enum command_id command, struct strbuf *out)

@@ -477,7 +477,7 @@ static void test_help(void **state)
 
 	assert_int_equal(p->result, OPTIONS_PRINT);
 	lines = check_screen(p->text.ptr);
-	assert_in_range(lines, 24, 42);
+	assert_in_range(lines, 24, 40);
 	for (i = 0; i < option_row_count; i++) {
 		char name[64];
 
