@@ -138,6 +138,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct css_set *cgroups;
+	unsigned long nvcsw;
 	u64 start_boottime;
 };
 

@@ -61,6 +61,8 @@ struct apm_conn {
 	__u32 op;	  /* enum apm_conn_op */
 	__u32 queue_head; /* number of the last that was taken from the queue */
 	__u32 queue_tail; /* of the last that was put there */
+	__u32 wait_tid;	  /* libpq: the thread that sent, or last collected */
+	__u32 sleeps;	  /* and how often it had slept by then */
 };
 
 /* handles: an sqlite3_stmt, a MYSQL_STMT, or an unbuffered MYSQL_RES. */
@@ -78,7 +80,7 @@ struct apm_handle {
 
 _Static_assert(sizeof(struct apm_key) == 16, "ABI: size of struct apm_key");
 _Static_assert(sizeof(struct apm_exec) == 104, "ABI: size of struct apm_exec");
-_Static_assert(sizeof(struct apm_conn) == 136, "ABI: size of struct apm_conn");
+_Static_assert(sizeof(struct apm_conn) == 144, "ABI: size of struct apm_conn");
 _Static_assert(sizeof(struct apm_handle) == 136, "ABI: size of struct apm_handle");
 
 #endif

@@ -82,6 +82,7 @@ static __always_inline struct apm_conn *send_begin(struct pt_regs *ctx, struct a
 		t->sync_seq = c->exec.seq;
 	else
 		c->exec.flags = APM_STMT_ASYNC;
+	wait_begin(c, now);
 	return c;
 }
 
@@ -275,13 +276,9 @@ static __always_inline void result_returned(struct apm_thread *t, struct apm_con
 	if (result)
 		r = result_read(result, lib);
 	if (r.status == PGRES_PIPELINE_SYNC) { /* stands between two statements */
-		x->enter = 0;
+		wait_begin(c, now);
 		return;
 	}
-	/* Until the first result the time since the start counts as waiting for the server; then only time
-	 * inside calls. */
-	if (result && !x->t_first && !x->result_index)
-		x->enter = x->t_start;
 	exec_leave(x, now);
 	if (!result) {
 		if (t->sync_seq == x->seq)
@@ -352,12 +349,18 @@ static __always_inline bool libpq_PQgetResult(struct pt_regs *ctx, struct apm_th
 	u64 conn = PT_REGS_PARM1(ctx);
 	struct apm_key key = conn_key(conn);
 	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	u64 now;
 
 	if (!c || !c->exec.seq || c->exec.set != APM_PQ_ASYNC || inside_sync(t, conn))
 		return false;
 	if (!call_begin(ctx, t, conn, c->exec.seq, cookie))
 		return false;
-	c->exec.enter = bpf_ktime_get_ns();
+	/* Until the first result waiting for the server counts, then only time inside calls. */
+	now = bpf_ktime_get_ns();
+	if (c->exec.t_first || c->exec.result_index)
+		c->exec.enter = now;
+	else if (c->exec.flags & APM_STMT_ASYNC)
+		wait_end(c, now);
 	c->exec.calls++;
 	return true;
 }

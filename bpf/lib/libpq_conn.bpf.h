@@ -68,6 +68,36 @@ static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *
 	return c;
 }
 
+/* ---- waiting for the server ---- */
+
+/* How often the calling thread has gone to sleep (voluntary context switches). */
+static __always_inline u32 thread_sleeps(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return (u32)BPF_CORE_READ(task, nvcsw);
+}
+
+/* From `now` on the server is at work on the asynchronous statement of `c`. */
+static __always_inline void wait_begin(struct apm_conn *c, u64 now)
+{
+	c->exec.enter = now;
+	c->wait_tid = (u32)bpf_get_current_pid_tgid();
+	c->sleeps = thread_sleeps();
+}
+
+/*
+ * The program comes for the first result at `now`. The time since the wait began was spent waiting, unless
+ * the thread that sent has not slept since: then it was the program's own.
+ */
+static __always_inline void wait_end(struct apm_conn *c, u64 now)
+{
+	bool own = c->wait_tid == (u32)bpf_get_current_pid_tgid() && c->sleeps == thread_sleeps();
+
+	if (!c->exec.enter || own)
+		c->exec.enter = now;
+}
+
 /* ---- end of a statement, and what a pipeline has queued behind it ---- */
 
 static __always_inline struct apm_key queue_key(u64 conn, u32 number)
@@ -102,8 +132,8 @@ static __noinline struct apm_conn *queue_append(struct apm_conn *c, u64 conn)
 	return q;
 }
 
-/* What was sent next is collected next. */
-static __always_inline void queue_advance(struct apm_conn *c, u64 conn)
+/* What was sent next is collected next: the server turns to it `now`, for it works in order. */
+static __always_inline void queue_advance(struct apm_conn *c, u64 conn, u64 now)
 {
 	struct apm_key key = queue_key(conn, c->queue_head + 1);
 	struct apm_conn *q;
@@ -118,6 +148,7 @@ static __always_inline void queue_advance(struct apm_conn *c, u64 conn)
 	c->name_id = q->name_id;
 	c->text_ptr = q->text_ptr;
 	c->op = q->op;
+	wait_begin(c, now);
 	bpf_map_delete_elem(&conns, &key);
 }
 
@@ -149,7 +180,7 @@ static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags, u64 now)
 	x->seq = 0;
 	x->enter = 0;
 	c->text_ptr = 0;
-	queue_advance(c, conn);
+	queue_advance(c, conn, now);
 	return 0;
 }
 

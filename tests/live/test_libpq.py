@@ -45,6 +45,18 @@ def main():
                 elif 'generate_series' in q['query']:
                     live.ok(q['elapsed_ms'] - q['total_ms'] >= 299, 'the program\'s own time is not in the duration: ' + q['query'], q)
 
+        with live.section('libpq own time'):
+            report, program = live.run([client('pq_client'), 'own'])
+            live.exact('libpq own', report, program.truth())
+            q = report['queries'][0]
+            live.ok(q['elapsed_ms'] >= 200 and q['total_ms'] < 100, 'what the program computes before it collects is not in the duration', q)
+
+        with live.section('libpq queue'):
+            report, program = live.run([client('pq_client'), 'queue'])
+            live.exact('libpq queue', report, program.truth())
+            total = report['summary']['db_time_ms']
+            live.ok(250 <= total < 500, 'in a pipeline each statement waits for itself, not for those before it (750 ms)', total)
+
         with live.section('libpq prepared before attach'):
             report, program = live.run([client('pq_client'), 'before'])
             unknown = [q for q in report['queries'] if 'unknown (prepared before attach)' in q['query']]

@@ -359,6 +359,50 @@ static void mode_pause(void)
 	PQfinish(conn);
 }
 
+static void work_ms(double ms)
+{
+	double end = now_s() + ms / 1000;
+
+	while (now_s() < end)
+		;
+}
+
+/* The program computes for 200 ms between send and collect; the server needs next to nothing. */
+static void mode_own(void)
+{
+	PGconn *conn = dial();
+
+	truth_barrier();
+	for (int i = 0; i < 10; i++) {
+		PQsendQuery(conn, SELECT_ONE);
+		work_ms(20);
+		collect(conn, SELECT_ONE);
+	}
+	PQfinish(conn);
+}
+
+/* The server works in order on what stands in a pipeline: five times 50 ms, of which each waits for its own.
+ */
+static void mode_queue(void)
+{
+	static const char sql[] = "SELECT pg_sleep(0.05)";
+	PGconn *conn = dial();
+	PGresult *res;
+
+	truth_barrier();
+	PQenterPipelineMode(conn);
+	for (int i = 0; i < 5; i++)
+		PQsendQueryParams(conn, sql, 0, NULL, NULL, NULL, NULL, 0);
+	PQpipelineSync(conn);
+	for (int i = 0; i < 5; i++)
+		collect(conn, sql);
+	res = PQgetResult(conn);
+	if (PQresultStatus(res) != PGRES_PIPELINE_SYNC)
+		die("no sync");
+	PQclear(res);
+	PQfinish(conn);
+}
+
 static void mode_pipeline(void)
 {
 	PGconn *conn = dial();
@@ -524,7 +568,8 @@ int main(int argc, char **argv)
 		{"threads", mode_threads},   {"reconnect", mode_reconnect},
 		{"hang", mode_hang},	     {"steady", mode_steady},
 		{"loop", mode_loop},	     {"pause", mode_pause},
-		{"abandon", mode_abandon},   {NULL, NULL},
+		{"abandon", mode_abandon},   {"own", mode_own},
+		{"queue", mode_queue},	     {NULL, NULL},
 	};
 
 	return truth_main("postgresql", modes, argc, argv);
