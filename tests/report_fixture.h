@@ -172,6 +172,7 @@ static struct report_finding fixture_findings[] = {
 				  "reads the orders.",
 		.call_site = "load_user+0x42 (shop)",
 		.total_ns = MS(2304),
+		.saved_ns = MS(2070),
 		.count = 1200,
 	},
 	{

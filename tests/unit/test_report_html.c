@@ -61,7 +61,7 @@ static void says(void **state)
 	has(&out, "<h1>3 findings in at least 1246 statements over 10.0 s</h1>");
 	has(&out, "<p class=\"warning\">Counts are lower bounds: 12 ");
 	has(&out, "<li class=\"finding critical\"><h3><span class=\"badge\">critical</span> N+1: users");
-	has(&out, "<dt>cost</dt><dd>2.30 s, 46 % of all database time</dd>");
+	has(&out, "<dt>cost</dt><dd>2.30 s, 46 % of all database time; would save about 2.07 s</dd>");
 	has(&out, "<tr id=\"q-5f3a0c1122334455\"><td class=\"id\"><code>5f3a0c11</code></td>");
 	has(&out, "<td class=\"id\"><a href=\"#q-00ab00cd00ef0012\"><code>00ab00cd</code></a></td>");
 	has(&out, "<title>minimum 1.10 ms, p50 1.80 ms, p95 3.10 ms, p99 8.02 ms, maximum 12.3 ms</title>");

@@ -122,6 +122,10 @@ static void test_values(void **state)
 	assert_int_equal(json_array_size(at(doc, "queries")), 3);
 	same_string(doc, "queries.1.fingerprint", "00ab00cd00ef0012");
 	same_number(doc, "queries.0.total_ms", 2304);
+	same_number(doc, "findings.0.saved_ms", 2070);
+	same_number(doc, "findings.0.estimated_after_ms", 234);
+	assert_true(json_is_null(at(doc, "findings.1.saved_ms")));
+	assert_true(json_is_null(at(doc, "findings.1.estimated_after_ms")));
 	same_number(doc, "queries.0.average_ms", 1.92);
 	same_number(doc, "queries.0.max_ms", 12.345);
 	same_number(doc, "queries.2.p95_ms", 0.1505);

@@ -256,11 +256,7 @@ static void add_finding(const struct page *p, const struct report_finding *f)
 	add_escaped(p->out, f->title);
 	strbuf_addf(p->out, " <small>%s</small></h3><dl>\n", f->detector);
 	add_labelled(p->out, "evidence", f->evidence, NULL);
-	if (f->total_ns)
-		strbuf_adds(&cost, format_time(f->total_ns));
-	if (f->total_ns && f->total_ns <= p->r->db_ns)
-		strbuf_addf(&cost, ", %s of all database time",
-			    format_percent((double)f->total_ns / (double)p->r->db_ns));
+	report_add_cost(p->r, f, &cost);
 	add_labelled(p->out, "cost", cost.ptr, NULL);
 	add_labelled(p->out, "query", f->query, "code");
 	add_labelled(p->out, "called by", f->call_site, "code");

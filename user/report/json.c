@@ -271,6 +271,8 @@ static json_t *finding(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "evidence", of_string(d, f->evidence));
 	put(d, o, "count", of_int(f->count));
 	put(d, o, "total_ms", of_ms(f->total_ns));
+	put(d, o, "saved_ms", f->saved_ns ? of_ms(f->saved_ns) : json_null());
+	put(d, o, "estimated_after_ms", f->saved_ns ? of_ms(report_time_after(f)) : json_null());
 	put(d, o, "call_site", of_string(d, f->call_site));
 	put(d, o, "recommendation", of_string(d, f->recommendation));
 	return o;

@@ -109,12 +109,11 @@ static void add_finding(struct strbuf *out, const struct report *r, const struct
 	add_words(out, f->title);
 	strbuf_addf(out, " (`%s`)\n", f->detector);
 	add_item(out, "Evidence", f->evidence);
-	if (f->total_ns)
-		strbuf_addf(out, "   - Cost: %s%s%s\n", format_time(f->total_ns),
-			    r->db_ns && f->total_ns <= r->db_ns ? ", of all database time " : "",
-			    r->db_ns && f->total_ns <= r->db_ns
-				    ? format_percent((double)f->total_ns / (double)r->db_ns)
-				    : "");
+	if (f->total_ns) {
+		strbuf_adds(out, "   - Cost: ");
+		report_add_cost(r, f, out);
+		strbuf_addc(out, '\n');
+	}
 	if (f->call_site) {
 		strbuf_adds(out, "   - Called by: ");
 		add_code(out, f->call_site, 0);

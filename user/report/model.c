@@ -31,3 +31,8 @@ const char *confidence_name(enum confidence confidence)
 {
 	return (size_t)confidence < COUNT(confidences) ? confidences[confidence] : "unknown";
 }
+
+uint64_t report_time_after(const struct report_finding *f)
+{
+	return f->total_ns > f->saved_ns ? f->total_ns - f->saved_ns : 0;
+}

@@ -110,9 +110,12 @@ struct report_finding {
 	const char *recommendation;
 	const char *call_site; /* NULL = not known */
 	uint64_t total_ns;    /* time at stake */
-	uint64_t saved_ns;    /* of it, what fixing would save: estimated */
+	uint64_t saved_ns;    /* of it, what fixing would save: estimated; 0 = nobody can tell */
 	uint64_t count;
 };
+
+/* total_ns as it would be after the fix. */
+uint64_t report_time_after(const struct report_finding *f);
 
 struct report_function {
 	const char *name;

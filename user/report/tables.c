@@ -388,6 +388,18 @@ void report_add_warnings(const struct report *r, struct strbuf *out)
 		strbuf_addc(out, '\n');
 }
 
+void report_add_cost(const struct report *r, const struct report_finding *f, struct strbuf *out)
+{
+	if (!f->total_ns)
+		return;
+	strbuf_adds(out, format_time(f->total_ns));
+	if (f->total_ns <= r->db_ns)
+		strbuf_addf(out, ", %s of all database time",
+			    format_percent((double)f->total_ns / (double)r->db_ns));
+	if (f->saved_ns)
+		strbuf_addf(out, "; would save about %s", format_time(f->saved_ns));
+}
+
 void report_add_headline(const struct report *r, struct strbuf *out)
 {
 	if (!r->statements && !r->running) {

@@ -7,6 +7,7 @@
 
 #include "record.h"
 #include "report/report.h"
+#include "report/tables.h"
 
 static void (*const sections[])(struct text *t) = {
 	text_headline, text_findings, text_summary,  text_queries,   text_n_plus_one,
@@ -198,16 +199,6 @@ void text_headline(struct text *t)
 
 /* ---- findings ---- */
 
-static void add_cost(struct text *t, const struct report_finding *f, struct strbuf *out)
-{
-	if (f->total_ns) {
-		strbuf_adds(out, format_time(f->total_ns));
-		if (t->r->db_ns && f->total_ns <= t->r->db_ns)
-			strbuf_addf(out, ", %s of all database time",
-				    format_percent((double)f->total_ns / (double)t->r->db_ns));
-	}
-}
-
 static void print_finding(struct text *t, const struct report_finding *f, size_t number)
 {
 	struct strbuf line = {0};
@@ -225,7 +216,7 @@ static void print_finding(struct text *t, const struct report_finding *f, size_t
 	text_plain(t);
 
 	text_labelled(t, 3, "evidence", f->evidence, 0);
-	add_cost(t, f, &line);
+	report_add_cost(t->r, f, &line);
 	text_labelled(t, 3, "cost", line.ptr, 0);
 	strbuf_reset(&line);
 	if (f->query) {
