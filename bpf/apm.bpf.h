@@ -36,6 +36,7 @@ struct apm_thread {
 	u32 depth;
 	u32 partial;  /* params.bpf.c */
 	u64 sync_seq; /* statement of a synchronous call that spans several probed ones (PQexec) */
+	u64 started;  /* the statement that was begun last */
 	struct apm_call call[APM_NEST_MAX];
 	u8 scratch[APM_PARAM_BYTES];
 };

@@ -7,8 +7,9 @@
 
 /* ---- statements ---- */
 
-/* A new execution in *x: everything of the last one is forgotten. */
-static __always_inline void exec_start(struct apm_exec *x, u64 now, u8 system, u16 lib_id)
+/* A new execution of thread *t in *x: everything of the last one is forgotten. */
+static __always_inline void exec_start(struct apm_thread *t, struct apm_exec *x, u64 now, u8 system,
+				       u16 lib_id)
 {
 	*x = (struct apm_exec){
 		.seq = seq_make(now),
@@ -20,6 +21,7 @@ static __always_inline void exec_start(struct apm_exec *x, u64 now, u8 system, u
 		.system = system,
 		.lib_id = lib_id,
 	};
+	t->started = x->seq;
 }
 
 /* A call that works on *x ends now. */

@@ -4,15 +4,13 @@
  * reply: replies come in the order of the commands, so what is appended while one is under way queues behind
  * it. Of a command only its name and first key are copied; the rest is hashed with the trace's key.
  */
+#include "object.bpf.h"
 #include "peer.bpf.h"
 #include "statement.bpf.h"
 #include "text.bpf.h"
 #include "lib/hiredis.h"
 
-enum {
-#define HIREDIS_SYMBOL(name, number, entry, ret, required) SYM_##name = number,
-	APM_HIREDIS_SYMBOLS(HIREDIS_SYMBOL)
-};
+enum { APM_HIREDIS_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 /* redisReply.type, which is first in it (hiredis.h, read.h; stable) */
 enum {
@@ -27,29 +25,15 @@ enum {
 #define COMMAND_KEY    512 /* bytes of a key that are sent */
 #define QUEUE_DRAIN    64  /* commands that a context may leave behind */
 
-static const struct apm_conn conn_zero;
-
-static __always_inline struct apm_key context_key(u64 context, u32 queued)
-{
-	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = context, .queued = queued};
-}
-
 /* ---- contexts ---- */
 
 static __noinline int context_announce(u64 context, const struct apm_lib *lib, u32 gen)
 {
-	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+	struct apm_ev_conn *e = conn_event(context, APM_SYSTEM_REDIS, lib->lib_id, gen);
 	u64 off;
 
 	if (!e)
 		return 0;
-	__builtin_memset(e, 0, sizeof(*e));
-	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
-	e->conn = context;
-	e->conn_gen = gen;
-	e->system = APM_SYSTEM_REDIS;
-	e->lib_id = lib->lib_id;
-	e->fd = -1;
 	if (lib_off(lib, APM_OFF_RE_CONTEXT_FD, &off)) {
 		e->fd = read_u32(context + off);
 		conn_peer(e, e->fd);
@@ -58,27 +42,15 @@ static __noinline int context_announce(u64 context, const struct apm_lib *lib, u
 	return 0;
 }
 
-static __always_inline struct apm_conn *context_find(u64 context)
-{
-	struct apm_key key = context_key(context, 0);
-
-	return bpf_map_lookup_elem(&conns, &key);
-}
-
 static __always_inline struct apm_conn *context_get(u64 context, const struct apm_lib *lib)
 {
-	struct apm_key key = context_key(context, 0);
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct apm_conn *c = conn_find(context);
 
 	if (c)
 		return c;
-	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
-	c = bpf_map_lookup_elem(&conns, &key);
-	if (!c)
-		return NULL;
-	c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
-	context_announce(context, lib, c->gen);
+	c = conn_add(context);
+	if (c)
+		context_announce(context, lib, c->gen);
 	return c;
 }
 
@@ -198,7 +170,7 @@ static __noinline int command_read(struct apm_thread *t, struct apm_exec *x, u64
 /* A place behind the command under way; NULL (counted) when the map is full. */
 static __noinline struct apm_conn *queue_append(struct apm_conn *c, u64 context)
 {
-	struct apm_key key = context_key(context, c->queue_tail + 1);
+	struct apm_key key = queue_key(context, c->queue_tail + 1);
 
 	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_ANY)) {
 		count(APM_CNT_MAP_FULL);
@@ -211,7 +183,7 @@ static __noinline struct apm_conn *queue_append(struct apm_conn *c, u64 context)
 /* The command under way has ended: the next one's turn. */
 static __noinline int queue_advance(struct apm_conn *c, u64 context)
 {
-	struct apm_key key = context_key(context, c->queue_head + 1);
+	struct apm_key key = queue_key(context, c->queue_head + 1);
 	struct apm_conn *q;
 
 	c->exec.seq = 0;
@@ -238,7 +210,7 @@ static __always_inline void append_enter(struct pt_regs *ctx, struct apm_thread 
 		q = queue_append(c, context);
 	if (!q)
 		return;
-	exec_start(&q->exec, bpf_ktime_get_ns(), APM_SYSTEM_REDIS, lib->lib_id);
+	exec_start(t, &q->exec, bpf_ktime_get_ns(), APM_SYSTEM_REDIS, lib->lib_id);
 	q->exec.conn_gen = c->gen;
 	if (q != c) {
 		q->exec.enter = 0;
@@ -254,7 +226,7 @@ static __always_inline void append_enter(struct pt_regs *ctx, struct apm_thread 
 static __always_inline void reply_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
 {
 	u64 context = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx);
-	struct apm_conn *c = context_find(context);
+	struct apm_conn *c = conn_find(context);
 	struct apm_call *call;
 
 	if (!c || !c->exec.seq)
@@ -320,7 +292,7 @@ static __always_inline u64 reply_rows(u64 reply, u32 type, const struct apm_lib 
 static __noinline int reply_returned(const struct apm_call *call, const struct apm_lib *lib, s32 rc)
 {
 	u64 context = call->obj, reply = 0, off, now, text;
-	struct apm_conn *c = context_find(context);
+	struct apm_conn *c = conn_find(context);
 	struct apm_exec *x;
 	u32 type = REPLY_NIL;
 
@@ -356,9 +328,7 @@ static __noinline int reply_returned(const struct apm_call *call, const struct a
 
 static __always_inline void free_enter(u64 context)
 {
-	struct apm_key key = context_key(context, 0);
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
-	struct apm_ev_close *e;
+	struct apm_conn *c = conn_find(context);
 	u32 i;
 
 	if (!c)
@@ -367,15 +337,7 @@ static __always_inline void free_enter(u64 context)
 		statement_send(&c->exec, context, 0, APM_STMT_NO_RETURN, bpf_ktime_get_ns());
 		queue_advance(c, context);
 	}
-	e = event_reserve(struct apm_ev_close, 0);
-	if (e) {
-		event_header(&e->hdr, APM_EV_CLOSE, sizeof(*e), 0);
-		e->handle = context;
-		e->handle_kind = APM_HANDLE_CONN;
-		e->conn_gen = c->gen;
-		event_submit(e);
-	}
-	bpf_map_delete_elem(&conns, &key);
+	conn_retire(context, c->gen);
 }
 
 /* ---- programs ---- */

@@ -9,11 +9,11 @@
 #ifndef APM_LIB_HIREDIS_H
 #define APM_LIB_HIREDIS_H
 
-/* X(function, number in the attach cookie, probe at entry, probe at return, the library is useless without
- * it) */
-#define APM_HIREDIS_SYMBOLS(X)                 \
-	X(__redisAppendCommand, 0x40, 1, 0, 1) \
-	X(redisGetReply, 0x41, 1, 1, 1)        \
-	X(redisFree, 0x42, 1, 0, 0)
+#include "lib/symbols.h"
+
+#define APM_HIREDIS_SYMBOLS(ROW)                       \
+	ROW(__redisAppendCommand, 0x40, 3, 1, 0, 1, 0) \
+	ROW(redisGetReply, 0x41, 2, 1, 1, 1, 0)        \
+	ROW(redisFree, 0x42, 1, 1, 0, 0, 0)
 
 #endif

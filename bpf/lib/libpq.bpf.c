@@ -12,10 +12,7 @@
 #include "lib/libpq_result.bpf.h"
 #include "lib/libpq.h"
 
-enum {
-#define LIBPQ_SYMBOL(name, number, entry, ret, required, set) SYM_##name = number,
-	APM_LIBPQ_SYMBOLS(LIBPQ_SYMBOL)
-};
+enum { APM_LIBPQ_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 #define QUEUE_DRAIN_MAX 64 /* of a pipeline that is given up with its connection */
 
@@ -70,7 +67,7 @@ static __always_inline struct apm_conn *send_begin(struct pt_regs *ctx, struct a
 		conn_end(c, conn, APM_STMT_NO_RETURN, now);
 	if (!c)
 		return NULL;
-	exec_start(&c->exec, now, APM_SYSTEM_POSTGRESQL, lib->lib_id);
+	exec_start(t, &c->exec, now, APM_SYSTEM_POSTGRESQL, lib->lib_id);
 	c->exec.conn_gen = c->gen;
 	c->op = APM_OP_STATEMENT;
 	c->exec.text_id = c->exec.seq;
@@ -103,7 +100,7 @@ static __always_inline void send_text(struct apm_conn *c, u64 conn, u64 ptr)
 /* Sends the name of a prepared statement once per connection and name. Returns its id. */
 static __noinline u64 send_name(u64 conn, u32 gen, u64 ptr)
 {
-	struct apm_key key = conn_key(conn);
+	struct apm_key key = object_key(conn);
 	struct text_source src = {
 		.text_id = param_hash_text(hash_step(hash_start(), conn ^ gen), ptr),
 		.conn = conn,
@@ -315,7 +312,7 @@ static __always_inline int libpq_PQclear(struct pt_regs *ctx, struct apm_thread 
 
 	if (!call || !is_sync(call->symbol))
 		return 0;
-	key = conn_key(call->obj);
+	key = object_key(call->obj);
 	c = bpf_map_lookup_elem(&conns, &key);
 	if (!c || c->exec.seq != call->seq)
 		return 0;
@@ -347,7 +344,7 @@ static __always_inline bool call_begin(struct pt_regs *ctx, struct apm_thread *t
 static __always_inline bool libpq_PQgetResult(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
 {
 	u64 conn = PT_REGS_PARM1(ctx);
-	struct apm_key key = conn_key(conn);
+	struct apm_key key = object_key(conn);
 	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
 	u64 now;
 
@@ -383,7 +380,7 @@ static __always_inline int libpq_leave(struct pt_regs *ctx)
 		return 0;
 	symbol = call->symbol;
 	lib_id = call->lib_id;
-	key = conn_key(call->obj);
+	key = object_key(call->obj);
 	seq = call->seq;
 	call_pop(t);
 	lib = bpf_map_lookup_elem(&libs, &lib_id);
@@ -399,24 +396,15 @@ static __always_inline int libpq_leave(struct pt_regs *ctx)
 
 static __always_inline int libpq_PQfinish(struct pt_regs *ctx)
 {
-	struct apm_key key = conn_key(PT_REGS_PARM1(ctx));
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
-	struct apm_ev_close *e;
+	u64 conn = PT_REGS_PARM1(ctx);
+	struct apm_conn *c = conn_find(conn);
 	u32 i;
 
 	if (!c)
 		return 0;
 	for (i = 0; i < QUEUE_DRAIN_MAX && c->exec.seq; i++)
-		conn_end(c, key.ptr, APM_STMT_NO_RETURN, bpf_ktime_get_ns());
-	e = event_reserve(struct apm_ev_close, 0);
-	if (e) {
-		event_header(&e->hdr, APM_EV_CLOSE, sizeof(*e), 0);
-		e->handle = key.ptr;
-		e->handle_kind = APM_HANDLE_CONN;
-		e->conn_gen = c->gen;
-		event_submit(e);
-	}
-	bpf_map_delete_elem(&conns, &key);
+		conn_end(c, conn, APM_STMT_NO_RETURN, bpf_ktime_get_ns());
+	conn_retire(conn, c->gen);
 	return 0;
 }
 

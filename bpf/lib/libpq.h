@@ -12,26 +12,26 @@
 #ifndef APM_LIB_LIBPQ_H
 #define APM_LIB_LIBPQ_H
 
+#include "lib/symbols.h"
+
 /* Which of the two sets a function belongs to. */
 #define APM_PQ_ASYNC 1
 #define APM_PQ_SYNC  2
 #define APM_PQ_BOTH  3
 
-/* X(function, number in the attach cookie, probe at entry, probe at return, the library is useless without
- * it, set) */
-#define APM_LIBPQ_SYMBOLS(X)                                   \
-	X(PQsendQuery, 0x10, 1, 0, 1, APM_PQ_ASYNC)            \
-	X(PQsendQueryParams, 0x11, 1, 0, 1, APM_PQ_ASYNC)      \
-	X(PQsendPrepare, 0x12, 1, 0, 1, APM_PQ_ASYNC)          \
-	X(PQsendQueryPrepared, 0x13, 1, 0, 1, APM_PQ_ASYNC)    \
-	X(PQgetResult, 0x14, 1, 1, 1, APM_PQ_ASYNC)            \
-	X(PQfinish, 0x15, 1, 0, 0, APM_PQ_BOTH)                \
-	X(PQsendDescribePrepared, 0x16, 1, 0, 0, APM_PQ_ASYNC) \
-	X(PQsendDescribePortal, 0x17, 1, 0, 0, APM_PQ_ASYNC)   \
-	X(PQexec, 0x18, 1, 1, 0, APM_PQ_SYNC)                  \
-	X(PQexecParams, 0x19, 1, 1, 0, APM_PQ_SYNC)            \
-	X(PQprepare, 0x1a, 1, 1, 0, APM_PQ_SYNC)               \
-	X(PQexecPrepared, 0x1b, 1, 1, 0, APM_PQ_SYNC)          \
-	X(PQclear, 0x1c, 1, 0, 0, APM_PQ_SYNC)
+#define APM_LIBPQ_SYMBOLS(ROW)                                      \
+	ROW(PQsendQuery, 0x10, 2, 1, 0, 1, APM_PQ_ASYNC)            \
+	ROW(PQsendQueryParams, 0x11, 6, 1, 0, 1, APM_PQ_ASYNC)      \
+	ROW(PQsendPrepare, 0x12, 5, 1, 0, 1, APM_PQ_ASYNC)          \
+	ROW(PQsendQueryPrepared, 0x13, 6, 1, 0, 1, APM_PQ_ASYNC)    \
+	ROW(PQgetResult, 0x14, 1, 1, 1, 1, APM_PQ_ASYNC)            \
+	ROW(PQfinish, 0x15, 1, 1, 0, 0, APM_PQ_BOTH)                \
+	ROW(PQsendDescribePrepared, 0x16, 2, 1, 0, 0, APM_PQ_ASYNC) \
+	ROW(PQsendDescribePortal, 0x17, 2, 1, 0, 0, APM_PQ_ASYNC)   \
+	ROW(PQexec, 0x18, 2, 1, 1, 0, APM_PQ_SYNC)                  \
+	ROW(PQexecParams, 0x19, 6, 1, 1, 0, APM_PQ_SYNC)            \
+	ROW(PQprepare, 0x1a, 5, 1, 1, 0, APM_PQ_SYNC)               \
+	ROW(PQexecPrepared, 0x1b, 6, 1, 1, 0, APM_PQ_SYNC)          \
+	ROW(PQclear, 0x1c, 1, 1, 0, 0, APM_PQ_SYNC)
 
 #endif

@@ -3,16 +3,9 @@
 #ifndef APM_LIBPQ_CONN_BPF_H
 #define APM_LIBPQ_CONN_BPF_H
 
+#include "object.bpf.h"
 #include "peer.bpf.h"
 #include "statement.bpf.h"
-
-static const struct apm_conn conn_zero;
-static const struct apm_handle handle_zero;
-
-static __always_inline struct apm_key conn_key(u64 conn)
-{
-	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = conn};
-}
 
 /* ---- connections ---- */
 
@@ -27,18 +20,11 @@ static __always_inline void read_string_at(char *to, u32 size, u64 addr)
 
 static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen)
 {
-	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+	struct apm_ev_conn *e = conn_event(conn, APM_SYSTEM_POSTGRESQL, lib->lib_id, gen);
 	u64 off;
 
 	if (!e)
 		return 0;
-	__builtin_memset(e, 0, sizeof(*e));
-	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
-	e->conn = conn;
-	e->conn_gen = gen;
-	e->system = APM_SYSTEM_POSTGRESQL;
-	e->lib_id = lib->lib_id;
-	e->fd = -1;
 	if (lib_off(lib, APM_OFF_PG_CONN_SOCKET, &off)) {
 		e->fd = read_u32(conn + off);
 		conn_peer(e, e->fd);
@@ -53,18 +39,13 @@ static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen
 
 static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *lib)
 {
-	struct apm_key key = conn_key(ptr);
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct apm_conn *c = conn_find(ptr);
 
 	if (c)
 		return c;
-	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
-	c = bpf_map_lookup_elem(&conns, &key);
-	if (!c)
-		return NULL;
-	c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
-	conn_announce(ptr, lib, c->gen);
+	c = conn_add(ptr);
+	if (c)
+		conn_announce(ptr, lib, c->gen);
 	return c;
 }
 
@@ -99,14 +80,6 @@ static __always_inline void wait_end(struct apm_conn *c, u64 now)
 }
 
 /* ---- end of a statement, and what a pipeline has queued behind it ---- */
-
-static __always_inline struct apm_key queue_key(u64 conn, u32 number)
-{
-	struct apm_key key = conn_key(conn);
-
-	key.queued = number;
-	return key;
-}
 
 static __always_inline bool pipeline_mode(u64 conn, const struct apm_lib *lib)
 {

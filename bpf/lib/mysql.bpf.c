@@ -90,13 +90,13 @@ static __always_inline bool text_read_now(struct apm_conn *c, u64 conn, u64 ptr,
 	return text_send(&src) >= 0;
 }
 
-static __always_inline void query_start(struct pt_regs *ctx, struct apm_conn *c, u64 conn, u64 cookie,
-					const struct apm_lib *lib, u64 text, u64 len)
+static __always_inline void query_start(struct pt_regs *ctx, struct apm_thread *t, struct apm_conn *c,
+					u64 conn, u64 cookie, const struct apm_lib *lib, u64 text, u64 len)
 {
 	bool inside;
 
 	conn_leave(c, conn, lib);
-	exec_start(&c->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, lib->lib_id);
+	exec_start(t, &c->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, lib->lib_id);
 	c->exec.conn_gen = c->gen;
 	c->exec.text_id = c->exec.seq;
 	c->exec.call_site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
@@ -121,7 +121,7 @@ static __always_inline void real_query_enter(struct pt_regs *ctx, struct apm_thr
 	c = conn_get(conn, lib);
 	if (!c)
 		return;
-	query_start(ctx, c, conn, cookie, lib, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	query_start(ctx, t, c, conn, cookie, lib, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
 	call->seq = c->exec.seq;
 }
 
@@ -148,7 +148,7 @@ static __always_inline void send_query_enter(struct pt_regs *ctx, struct apm_thr
 	c = conn_get(conn, lib);
 	if (!c)
 		return;
-	query_start(ctx, c, conn, cookie, lib, text, len);
+	query_start(ctx, t, c, conn, cookie, lib, text, len);
 	c->exec.flags |= APM_STMT_ASYNC;
 }
 
@@ -247,8 +247,7 @@ static __always_inline void use_returned(struct apm_conn *c, u64 conn, const str
 
 static __always_inline void free_result_enter(u64 result, const struct apm_lib *lib)
 {
-	struct apm_key key = object_key(result);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct apm_handle *h = handle_find(result);
 	struct apm_conn *c;
 	u64 conn, mark;
 
@@ -256,7 +255,7 @@ static __always_inline void free_result_enter(u64 result, const struct apm_lib *
 		return;
 	conn = h->db;
 	mark = h->mark;
-	bpf_map_delete_elem(&handles, &key);
+	handle_forget(result);
 	c = conn_find(conn);
 	if (c && mark && c->exec.seq == mark && c->name_id == result)
 		use_done(c, conn, lib);
@@ -264,22 +263,12 @@ static __always_inline void free_result_enter(u64 result, const struct apm_lib *
 
 static __always_inline void close_enter(u64 conn, const struct apm_lib *lib)
 {
-	struct apm_key key = object_key(conn);
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
-	struct apm_ev_close *e;
+	struct apm_conn *c = conn_find(conn);
 
 	if (!c)
 		return;
 	conn_leave(c, conn, lib);
-	e = event_reserve(struct apm_ev_close, 0);
-	if (e) {
-		event_header(&e->hdr, APM_EV_CLOSE, sizeof(*e), 0);
-		e->handle = conn;
-		e->handle_kind = APM_HANDLE_CONN;
-		e->conn_gen = c->gen;
-		event_submit(e);
-	}
-	bpf_map_delete_elem(&conns, &key);
+	conn_retire(conn, c->gen);
 }
 
 /* ---- programs ---- */
@@ -352,21 +341,21 @@ static __noinline int conn_return(const struct apm_call *call, const struct apm_
 }
 
 /* A call on a prepared statement has returned. */
-static __noinline int stmt_return(const struct apm_call *call, const struct apm_lib *lib, s32 rc)
+static __noinline int stmt_return(struct apm_thread *t, const struct apm_call *call,
+				  const struct apm_lib *lib, s32 rc)
 {
-	struct apm_key key = object_key(call->obj);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct apm_handle *h = handle_find(call->obj);
 
 	if (!h)
 		return 0;
 	if (call->symbol == SYM_mysql_stmt_prepare)
-		prepare_returned(call, h, lib, rc);
+		prepare_returned(t, call, h, lib, rc);
 	else if (!call->seq || h->exec.seq != call->seq)
 		return 0;
 	else if (call->symbol == SYM_mysql_stmt_store_result)
-		stmt_store_returned(h, key.ptr, lib, rc);
+		stmt_store_returned(h, call->obj, lib, rc);
 	else
-		execute_returned(h, key.ptr, lib, rc);
+		execute_returned(h, call->obj, lib, rc);
 	return 0;
 }
 
@@ -392,7 +381,7 @@ int mysql_return(struct pt_regs *ctx)
 	if (call->symbol < SYM_mysql_stmt_prepare)
 		conn_return(call, lib, PT_REGS_RC(ctx));
 	else
-		stmt_return(call, lib, (s32)PT_REGS_RC(ctx));
+		stmt_return(t, call, lib, (s32)PT_REGS_RC(ctx));
 	call_pop(t);
 	return 0;
 }

@@ -3,42 +3,26 @@
 #ifndef APM_LIB_MYSQL_CONN_BPF_H
 #define APM_LIB_MYSQL_CONN_BPF_H
 
+#include "object.bpf.h"
 #include "peer.bpf.h"
 #include "statement.bpf.h"
 #include "text.bpf.h"
 #include "lib/mysql.h"
 
-enum {
-#define MYSQL_SYMBOL(name, number, entry, ret, required) SYM_##name = number,
-	APM_MYSQL_SYMBOLS(MYSQL_SYMBOL)
-};
+enum { APM_MYSQL_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 /* struct st_net, first in MYSQL, is public (mysql_com.h) and the same in MariaDB and MySQL since 4.1. */
 #define NET_FD 0x28
-
-static const struct apm_conn conn_zero;
-static const struct apm_handle handle_zero;
-
-static __always_inline struct apm_key object_key(u64 ptr)
-{
-	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = ptr};
-}
 
 /* ---- connections ---- */
 
 static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen)
 {
-	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+	struct apm_ev_conn *e = conn_event(conn, APM_SYSTEM_MYSQL, lib->lib_id, gen);
 	u64 off, name;
 
 	if (!e)
 		return 0;
-	__builtin_memset(e, 0, sizeof(*e));
-	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
-	e->conn = conn;
-	e->conn_gen = gen;
-	e->system = APM_SYSTEM_MYSQL;
-	e->lib_id = lib->lib_id;
 	e->fd = read_u32(conn + NET_FD);
 	conn_peer(e, e->fd);
 	if (lib_off(lib, APM_OFF_MY_DB, &off)) {
@@ -55,27 +39,15 @@ static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen
 	return 0;
 }
 
-static __always_inline struct apm_conn *conn_find(u64 ptr)
-{
-	struct apm_key key = object_key(ptr);
-
-	return bpf_map_lookup_elem(&conns, &key);
-}
-
 static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *lib)
 {
-	struct apm_key key = object_key(ptr);
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct apm_conn *c = conn_find(ptr);
 
 	if (c)
 		return c;
-	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
-	c = bpf_map_lookup_elem(&conns, &key);
-	if (!c)
-		return NULL;
-	c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
-	conn_announce(ptr, lib, c->gen);
+	c = conn_add(ptr);
+	if (c)
+		conn_announce(ptr, lib, c->gen);
 	return c;
 }
 

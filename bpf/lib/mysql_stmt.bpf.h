@@ -86,18 +86,6 @@ static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, u64
 
 /* ---- prepared statements ---- */
 
-static __always_inline struct apm_handle *handle_get(u64 stmt)
-{
-	struct apm_key key = object_key(stmt);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
-
-	if (h)
-		return h;
-	if (bpf_map_update_elem(&handles, &key, &handle_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
-	return bpf_map_lookup_elem(&handles, &key);
-}
-
 static __always_inline void stmt_end(struct apm_handle *h, u64 stmt, u16 flags, u64 now)
 {
 	statement_send(&h->exec, h->db, stmt, flags, now);
@@ -172,8 +160,8 @@ static __always_inline void prepare_enter(struct pt_regs *ctx, struct apm_thread
 	stmt_text(h, call->seq, call->arg[0], call->arg[1]);
 }
 
-static __always_inline void prepare_returned(const struct apm_call *call, struct apm_handle *h,
-					     const struct apm_lib *lib, s32 rc)
+static __always_inline void prepare_returned(struct apm_thread *t, const struct apm_call *call,
+					     struct apm_handle *h, const struct apm_lib *lib, s32 rc)
 {
 	u32 gen = h->exec.conn_gen;
 	u64 now;
@@ -186,7 +174,7 @@ static __always_inline void prepare_returned(const struct apm_call *call, struct
 	if (!rc)
 		return;
 	now = bpf_ktime_get_ns();
-	exec_start(&h->exec, call->enter, APM_SYSTEM_MYSQL, lib->lib_id);
+	exec_start(t, &h->exec, call->enter, APM_SYSTEM_MYSQL, lib->lib_id);
 	h->exec.seq = h->exec.text_id = call->seq;
 	h->exec.conn_gen = gen;
 	exec_leave(&h->exec, now);
@@ -211,7 +199,7 @@ static __always_inline void execute_enter(struct pt_regs *ctx, struct apm_thread
 		return;
 	stmt_leave(h, stmt, lib);
 	text_id = h->exec.text_id;
-	exec_start(&h->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, lib->lib_id);
+	exec_start(t, &h->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, lib->lib_id);
 	call->seq = h->exec.seq;
 	h->exec.text_id = text_id;
 	h->exec.flags = APM_STMT_PREPARED;
@@ -245,8 +233,7 @@ static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, con
 static __always_inline void stmt_store_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
 {
 	u64 stmt = PT_REGS_PARM1(ctx);
-	struct apm_key key = object_key(stmt);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct apm_handle *h = handle_find(stmt);
 	struct apm_call *call;
 
 	if (!h || !h->exec.seq)
@@ -276,13 +263,12 @@ static __always_inline void stmt_store_returned(struct apm_handle *h, u64 stmt, 
 
 static __always_inline void stmt_close_enter(u64 stmt, const struct apm_lib *lib)
 {
-	struct apm_key key = object_key(stmt);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct apm_handle *h = handle_find(stmt);
 
 	if (!h)
 		return;
 	stmt_leave(h, stmt, lib);
-	bpf_map_delete_elem(&handles, &key);
+	handle_forget(stmt);
 }
 
 #endif

@@ -6,14 +6,12 @@
  * handle, whose state is then "ready", not "run". Struct offsets come from the library's own accessors,
  * decoded when it is attached (user/collect/lib_sqlite.c).
  */
+#include "object.bpf.h"
 #include "statement.bpf.h"
 #include "text.bpf.h"
 #include "lib/sqlite.h"
 
-enum {
-#define SQLITE_SYMBOL(name, number, entry, ret, required) SYM_##name = number,
-	APM_SQLITE_SYMBOLS(SQLITE_SYMBOL)
-};
+enum { APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 /* Result codes, sqlite3.h (stable ABI) */
 #define SQLITE_OK   0
@@ -25,28 +23,14 @@ enum {
 #define MEM_Int	 0x0004
 #define MEM_Real 0x0008
 
-static const struct apm_handle handle_zero;
-static const struct apm_conn conn_zero;
-
-static __always_inline struct apm_key object_key(u64 ptr)
-{
-	return (struct apm_key){.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = ptr};
-}
-
 /* ---- connections ---- */
 
 static __noinline int db_announce(u64 db, u32 lib_id, u64 filename)
 {
-	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
+	struct apm_ev_conn *e = conn_event(db, APM_SYSTEM_SQLITE, lib_id, 0);
 
 	if (!e)
 		return 0;
-	__builtin_memset(e, 0, sizeof(*e));
-	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
-	e->conn = db;
-	e->system = APM_SYSTEM_SQLITE;
-	e->lib_id = lib_id;
-	e->fd = -1;
 	if (filename)
 		bpf_probe_read_user_str(e->database, sizeof(e->database), (void *)filename);
 	event_submit(e);
@@ -67,19 +51,8 @@ static __always_inline void db_seen(u64 db, u32 lib_id)
 
 static __always_inline void db_closed(u64 db)
 {
-	struct apm_key key = object_key(db);
-	struct apm_ev_close *e;
-
-	if (!db || bpf_map_delete_elem(&conns, &key))
-		return;
-	e = event_reserve(struct apm_ev_close, 0);
-	if (!e)
-		return;
-	event_header(&e->hdr, APM_EV_CLOSE, sizeof(*e), 0);
-	e->handle = db;
-	e->handle_kind = APM_HANDLE_CONN;
-	e->conn_gen = 0;
-	event_submit(e);
+	if (db && conn_find(db))
+		conn_retire(db, 0);
 }
 
 /* ---- errors ---- */
@@ -255,7 +228,7 @@ static __always_inline void execution_start(struct apm_thread *t, struct apm_han
 {
 	u64 text_id = h->exec.text_id;
 
-	exec_start(&h->exec, now, APM_SYSTEM_SQLITE, lib->lib_id);
+	exec_start(t, &h->exec, now, APM_SYSTEM_SQLITE, lib->lib_id);
 	h->exec.call_site = site;
 	h->exec.text_id = text_id;
 	h->runs++;
@@ -413,7 +386,8 @@ static __always_inline void prepare_enter(struct pt_regs *ctx, struct apm_thread
 	call->lib_id = lib->lib_id;
 }
 
-static __noinline int prepare_failed(const struct apm_call *call, const struct apm_lib *lib, s32 rc)
+static __noinline int prepare_failed(struct apm_thread *t, const struct apm_call *call,
+				     const struct apm_lib *lib, s32 rc)
 {
 	struct text_source src = {
 		.text_id = call->seq,
@@ -425,7 +399,7 @@ static __noinline int prepare_failed(const struct apm_call *call, const struct a
 	struct apm_exec x;
 
 	db_seen(call->obj, lib->lib_id);
-	exec_start(&x, call->enter, APM_SYSTEM_SQLITE, lib->lib_id);
+	exec_start(t, &x, call->enter, APM_SYSTEM_SQLITE, lib->lib_id);
 	x.seq = call->seq;
 	x.text_id = call->seq;
 	exec_leave(&x, bpf_ktime_get_ns());
@@ -564,7 +538,7 @@ int sqlite_return(struct pt_regs *ctx)
 	case SYM_sqlite3_prepare_v2:
 	case SYM_sqlite3_prepare_v3:
 		if (rc != SQLITE_OK)
-			prepare_failed(call, lib, rc);
+			prepare_failed(t, call, lib, rc);
 		break;
 	case SYM_sqlite3_open:
 	case SYM_sqlite3_open_v2:

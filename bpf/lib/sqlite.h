@@ -10,19 +10,19 @@
 #ifndef APM_LIB_SQLITE_H
 #define APM_LIB_SQLITE_H
 
-/* X(function, number in the attach cookie, probe at entry, probe at return, the library is useless without
- * it) */
-#define APM_SQLITE_SYMBOLS(X)                   \
-	X(sqlite3_step, 0x20, 1, 1, 1)          \
-	X(sqlite3_finalize, 0x21, 1, 0, 0)      \
-	X(sqlite3_reset, 0x22, 1, 0, 0)         \
-	X(sqlite3LockAndPrepare, 0x23, 1, 1, 0) \
-	X(sqlite3_prepare, 0x24, 1, 1, 0)       \
-	X(sqlite3_prepare_v2, 0x25, 1, 1, 0)    \
-	X(sqlite3_prepare_v3, 0x26, 1, 1, 0)    \
-	X(sqlite3_close, 0x27, 1, 0, 0)         \
-	X(sqlite3_close_v2, 0x28, 1, 0, 0)      \
-	X(sqlite3_open, 0x29, 1, 1, 0)          \
-	X(sqlite3_open_v2, 0x2a, 1, 1, 0)
+#include "lib/symbols.h"
+
+#define APM_SQLITE_SYMBOLS(ROW)                         \
+	ROW(sqlite3_step, 0x20, 1, 1, 1, 1, 0)          \
+	ROW(sqlite3_finalize, 0x21, 1, 1, 0, 0, 0)      \
+	ROW(sqlite3_reset, 0x22, 1, 1, 0, 0, 0)         \
+	ROW(sqlite3LockAndPrepare, 0x23, 6, 1, 1, 0, 0) \
+	ROW(sqlite3_prepare, 0x24, 5, 1, 1, 0, 0)       \
+	ROW(sqlite3_prepare_v2, 0x25, 5, 1, 1, 0, 0)    \
+	ROW(sqlite3_prepare_v3, 0x26, 6, 1, 1, 0, 0)    \
+	ROW(sqlite3_close, 0x27, 1, 1, 0, 0, 0)         \
+	ROW(sqlite3_close_v2, 0x28, 1, 1, 0, 0, 0)      \
+	ROW(sqlite3_open, 0x29, 2, 1, 1, 0, 0)          \
+	ROW(sqlite3_open_v2, 0x2a, 4, 1, 1, 0, 0)
 
 #endif

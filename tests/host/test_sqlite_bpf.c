@@ -15,8 +15,7 @@ int sqlite_entry(struct pt_regs *ctx);
 int sqlite_return(struct pt_regs *ctx);
 
 enum {
-#define SYMBOL(name, number, entry, ret, required) SYM_##name = number,
-	APM_SQLITE_SYMBOLS(SYMBOL)
+	APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER)
 };
 
 #define SITE	    0x1000 /* of every probe, st_value space */

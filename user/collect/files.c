@@ -127,7 +127,7 @@ int files_known(const struct files *f, dev_t map_dev, uint64_t inode)
 
 /* ---- libraries with two sets of probes ---- */
 
-#define COUNT_SYNC(fn, number, entry, ret, required, set) +((set) == APM_PQ_SYNC)
+#define COUNT_SYNC(fn, number, args, entry, ret, needed, set) +((set) == APM_PQ_SYNC)
 enum { SYNC_PROBES = APM_LIBPQ_SYMBOLS(COUNT_SYNC) };
 
 /* The asynchronous set is there in any case: without it the library is not recognised. */

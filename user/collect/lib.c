@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collect/accessor.h"
 #include "collect/site_code.h"
 
 #define MAX_SYMBOLS    65536
@@ -64,6 +65,28 @@ void lib_missing(struct lib_match *m, const char *what, const char *where)
 	size_t len = strlen(m->missing);
 
 	snprintf(m->missing + len, sizeof(m->missing) - len, "%s%s (%s)", len ? ", " : "", what, where);
+}
+
+void lib_version(const struct lib_file *lf, struct lib_match *m, const char *fn, int64_t unit)
+{
+	int64_t v;
+
+	if (!accessor_constant(lf->code, lib_find(lf, fn), &v) && v >= unit * unit)
+		snprintf(m->version, sizeof(m->version), "%d.%d.%d", (int)(v / unit / unit),
+			 (int)(v / unit % unit), (int)(v % unit));
+}
+
+static void prove_fields(const struct lib_row *row, const struct lib_file *lf, struct lib_match *m)
+{
+	for (size_t i = 0; i < row->field_count; i++) {
+		const struct lib_field *f = &row->field[i];
+		const struct elf_symbol *fn = lib_find(lf, f->fn);
+		int32_t *off = &m->facts.off[f->off];
+
+		if (f->sizes == LIB_ADDRESS ? accessor_address(lf->code, fn, off)
+					    : accessor_field(lf->code, fn, f->sizes, off, NULL))
+			lib_missing(m, f->what, f->fn);
+	}
 }
 
 /* ---- the functions of each library, collected in one pass over the file's symbols ---- */
@@ -360,6 +383,7 @@ static void recognise_one(const struct lib_row *row, const struct lib_file *lf, 
 	m->facts.text_end = end;
 	for (int i = 0; i < APM_OFF_MAX; i++)
 		m->facts.off[i] = -1;
+	prove_fields(row, lf, m);
 	row->prove(lf, m);
 	add_probes(row, lf, m);
 	add_wrappers(row, lf, m);

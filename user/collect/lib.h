@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/config.h"
 #include "collect/insn.h"
 #include "collect/site.h"
 
@@ -20,6 +21,25 @@ struct lib_file {
 /* The defined function of this name, or NULL. */
 const struct elf_symbol *lib_find(const struct lib_file *lf, const char *name);
 
+/* A row of the library's table as one of struct lib_symbol. */
+#define LIB_SYMBOL(fn, number, arg_count, at_entry, at_return, needed, of_sets) \
+	{.symbol = number,                                                      \
+	 .name = #fn,                                                           \
+	 .entry = at_entry,                                                     \
+	 .ret = at_return,                                                      \
+	 .optional = !(needed),                                                 \
+	 .args = arg_count,                                                     \
+	 .sets = of_sets},
+
+/* A fact that one accessor function tells. */
+struct lib_field {
+	const char *fn;
+	enum apm_off off;
+	uint8_t sizes;	  /* in bytes that are accepted, added up; or LIB_ADDRESS */
+	const char *what; /* for a reader, where it could not be proven */
+};
+#define LIB_ADDRESS 0 /* the field is an array, and its address is returned */
+
 struct lib_row {
 	const char *name;
 	const char *programs;	   /* its BPF programs' names begin with this: "libpq" of libpq_entry */
@@ -31,7 +51,9 @@ struct lib_row {
 	const char *marker;
 	const struct lib_symbol *symbol;
 	size_t symbol_count;
-	/* Fills version, facts.off[] (all -1 before) and missing, by decoding. */
+	const struct lib_field *field; /* proven first */
+	size_t field_count;
+	/* Fills version, the rest of facts.off[] (all -1 before) and missing, by decoding. */
 	void (*prove)(const struct lib_file *lf, struct lib_match *m);
 	/*
 	 * Where `symbol` is in this copy: 1 with the function in *fn; 0 = it is not to be probed here. Called
@@ -46,6 +68,8 @@ extern const struct lib_row lib_libpq;
 extern const struct lib_row lib_mysql;
 extern const struct lib_row lib_sqlite;
 
+/* m->version from a function that returns (major * unit + minor) * unit + patch. */
+void lib_version(const struct lib_file *lf, struct lib_match *m, const char *fn, int64_t unit);
 /* Notes in m->missing that `what` could not be proven from function `where`. */
 void lib_missing(struct lib_match *m, const char *what, const char *where);
 

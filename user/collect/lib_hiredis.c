@@ -10,22 +10,7 @@
 #include "abi/event.h"
 #include "lib/hiredis.h"
 
-/* How many arguments are read at the probe: they must not have changed there. */
-#define ARGS___redisAppendCommand 3
-#define ARGS_redisGetReply	  2
-#define ARGS_redisFree		  1
-
-static const struct lib_symbol symbols[] = {
-#define SYMBOL_ROW(fn, number, at_entry, at_return, required) \
-	{.symbol = number,                                    \
-	 .name = #fn,                                         \
-	 .entry = at_entry,                                   \
-	 .ret = at_return,                                    \
-	 .optional = !(required),                             \
-	 .args = ARGS_##fn},
-	APM_HIREDIS_SYMBOLS(SYMBOL_ROW)
-#undef SYMBOL_ROW
-};
+static const struct lib_symbol symbols[] = {APM_HIREDIS_SYMBOLS(LIB_SYMBOL)};
 
 static void prove(const struct lib_file *lf, struct lib_match *m)
 {

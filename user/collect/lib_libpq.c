@@ -13,40 +13,9 @@
 #include "collect/insn.h"
 #include "lib/libpq.h"
 
-/* How many arguments are read at the probe: they must not have changed there. */
-#define ARGS_PQsendQuery	    2
-#define ARGS_PQsendQueryParams	    6
-#define ARGS_PQsendPrepare	    5
-#define ARGS_PQsendQueryPrepared    6
-#define ARGS_PQgetResult	    1
-#define ARGS_PQfinish		    1
-#define ARGS_PQsendDescribePrepared 2
-#define ARGS_PQsendDescribePortal   2
-#define ARGS_PQexec		    2
-#define ARGS_PQexecParams	    6
-#define ARGS_PQprepare		    5
-#define ARGS_PQexecPrepared	    6
-#define ARGS_PQclear		    1
+static const struct lib_symbol symbols[] = {APM_LIBPQ_SYMBOLS(LIB_SYMBOL)};
 
-static const struct lib_symbol symbols[] = {
-#define SYMBOL_ROW(fn, number, at_entry, at_return, required, of_sets) \
-	{.symbol = number,                                             \
-	 .name = #fn,                                                  \
-	 .entry = at_entry,                                            \
-	 .ret = at_return,                                             \
-	 .optional = !(required),                                      \
-	 .args = ARGS_##fn,                                            \
-	 .sets = of_sets},
-	APM_LIBPQ_SYMBOLS(SYMBOL_ROW)
-#undef SYMBOL_ROW
-};
-
-static const struct field {
-	const char *fn;
-	enum apm_off off;
-	uint8_t size;
-	const char *what;
-} fields[] = {
+static const struct lib_field fields[] = {
 	{"PQsocket", APM_OFF_PG_CONN_SOCKET, 4, "peer"},
 	{"PQdb", APM_OFF_PG_CONN_DB, 8, "database"},
 	{"PQuser", APM_OFF_PG_CONN_USER, 8, "user"},
@@ -54,6 +23,7 @@ static const struct field {
 	{"PQntuples", APM_OFF_PG_RES_NTUPLES, 4, "rows"},
 	{"PQresultStatus", APM_OFF_PG_RES_STATUS, 4, "status"},
 	{"PQresultErrorMessage", APM_OFF_PG_RES_ERRMSG, 8, "message"},
+	{"PQcmdStatus", APM_OFF_PG_RES_CMD, LIB_ADDRESS, "rows affected"},
 };
 
 /*
@@ -239,15 +209,6 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 	int64_t version;
 
 	m->facts.set = APM_PQ_ASYNC;
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		const struct field *f = &fields[i];
-
-		if (accessor_field(lf->code, lib_find(lf, f->fn), f->size, &m->facts.off[f->off], NULL))
-			lib_missing(m, f->what, f->fn);
-	}
-	if (accessor_address(lf->code, lib_find(lf, "PQcmdStatus"), &m->facts.off[APM_OFF_PG_RES_CMD]))
-		lib_missing(m, "rows affected", "PQcmdStatus");
 	prove_error_fields(lf, m);
 	/* 150012 is release 15.12, whose library is libpq.so.5.15 */
 	if (!accessor_constant(lf->code, lib_find(lf, "PQlibVersion"), &version) && version >= 100000)
@@ -265,6 +226,8 @@ const struct lib_row lib_libpq = {
 	.public_prefix = "PQ",
 	.symbol = symbols,
 	.symbol_count = sizeof(symbols) / sizeof(*symbols),
+	.field = fields,
+	.field_count = sizeof(fields) / sizeof(*fields),
 	.prove = prove,
 	.locate = locate,
 };

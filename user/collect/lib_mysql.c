@@ -6,7 +6,6 @@
  */
 #include "collect/lib.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "abi/event.h"
@@ -14,50 +13,18 @@
 #include "collect/site_code.h"
 #include "lib/mysql.h"
 
-/* How many arguments are read at the probe: they must not have changed there. */
-#define ARGS_mysql_real_query		 3
-#define ARGS_mysql_send_query		 1 /* the others are looked for: prove_send() */
-#define ARGS_mysql_read_query_result	 1
-#define ARGS_mysql_next_result		 1
-#define ARGS_mysql_store_result		 1
-#define ARGS_mysql_use_result		 1
-#define ARGS_mysql_free_result		 1
-#define ARGS_mysql_close		 1
-#define ARGS_mysql_stmt_prepare		 3
-#define ARGS_mysql_stmt_execute		 1
-#define ARGS_mysql_stmt_store_result	 1
-#define ARGS_mysql_stmt_close		 1
-#define ARGS_mariadb_stmt_execute_direct 3
+static const struct lib_symbol symbols[] = {APM_MYSQL_SYMBOLS(LIB_SYMBOL)};
 
-static const struct lib_symbol symbols[] = {
-#define SYMBOL_ROW(fn, number, at_entry, at_return, required) \
-	{.symbol = number,                                    \
-	 .name = #fn,                                         \
-	 .entry = at_entry,                                   \
-	 .ret = at_return,                                    \
-	 .optional = !(required),                             \
-	 .args = ARGS_##fn},
-	APM_MYSQL_SYMBOLS(SYMBOL_ROW)
-#undef SYMBOL_ROW
-};
-
-#define ADDRESS 0 /* the field is an array, and its address is returned */
-
-static const struct field {
-	const char *fn;
-	enum apm_off off;
-	uint8_t size;
-	const char *what;
-} fields[] = {
+static const struct lib_field fields[] = {
 	{"mysql_errno", APM_OFF_MY_ERRNO, 4, "error number"},
-	{"mysql_error", APM_OFF_MY_MESSAGE, ADDRESS, "message"},
-	{"mysql_sqlstate", APM_OFF_MY_SQLSTATE, ADDRESS, "SQLSTATE"},
+	{"mysql_error", APM_OFF_MY_MESSAGE, LIB_ADDRESS, "message"},
+	{"mysql_sqlstate", APM_OFF_MY_SQLSTATE, LIB_ADDRESS, "SQLSTATE"},
 	{"mysql_affected_rows", APM_OFF_MY_AFFECTED, 8, "rows affected"},
 	{"mysql_field_count", APM_OFF_MY_FIELDS, 4, "columns"},
 	{"mysql_num_rows", APM_OFF_MY_RES_ROWS, 8, "rows"},
 	{"mysql_stmt_errno", APM_OFF_MY_STMT_ERRNO, 4, "error number of a prepared statement"},
-	{"mysql_stmt_error", APM_OFF_MY_STMT_MESSAGE, ADDRESS, "its message"},
-	{"mysql_stmt_sqlstate", APM_OFF_MY_STMT_SQLSTATE, ADDRESS, "its SQLSTATE"},
+	{"mysql_stmt_error", APM_OFF_MY_STMT_MESSAGE, LIB_ADDRESS, "its message"},
+	{"mysql_stmt_sqlstate", APM_OFF_MY_STMT_SQLSTATE, LIB_ADDRESS, "its SQLSTATE"},
 	{"mysql_stmt_affected_rows", APM_OFF_MY_STMT_AFFECTED, 8, "its rows affected"},
 	{"mysql_stmt_field_count", APM_OFF_MY_STMT_FIELDS, 4, "its columns"},
 	{"mysql_stmt_num_rows", APM_OFF_MY_STMT_ROWS, 8, "its rows"},
@@ -215,27 +182,13 @@ static int locate(const struct lib_file *lf, const struct lib_match *m, const st
 
 static void prove(const struct lib_file *lf, struct lib_match *m)
 {
-	int64_t v;
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		const struct field *f = &fields[i];
-		const struct elf_symbol *fn = lib_find(lf, f->fn);
-		int32_t *off = &m->facts.off[f->off];
-
-		if (f->size == ADDRESS ? accessor_address(lf->code, fn, off)
-				       : accessor_field(lf->code, fn, f->size, off, NULL))
-			lib_missing(m, f->what, f->fn);
-	}
 	prove_status(lf, m);
 	prove_names(lf, m);
 	prove_statement(lf, m);
 	prove_send(lf, m);
 	if (!lib_find(lf, "mariadb_get_infov"))
 		m->name = "libmysqlclient";
-	/* 30320 is 3.3.20 */
-	if (!accessor_constant(lf->code, lib_find(lf, "mysql_get_client_version"), &v) && v >= 10000)
-		snprintf(m->version, sizeof(m->version), "%d.%d.%d", (int)(v / 10000), (int)(v / 100 % 100),
-			 (int)(v % 100));
+	lib_version(lf, m, "mysql_get_client_version", 100); /* 30320 is 3.3.20 */
 }
 
 const struct lib_row lib_mysql = {
@@ -247,6 +200,8 @@ const struct lib_row lib_mysql = {
 	.public_prefix = "mysql_",
 	.symbol = symbols,
 	.symbol_count = sizeof(symbols) / sizeof(*symbols),
+	.field = fields,
+	.field_count = sizeof(fields) / sizeof(*fields),
 	.prove = prove,
 	.locate = locate,
 };

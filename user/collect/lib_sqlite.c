@@ -6,7 +6,6 @@
  */
 #include "collect/lib.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "abi/event.h"
@@ -16,37 +15,9 @@
 #define VDBE_MAGIC_RUN 0x2df20da3 /* vdbeInt.h up to 3.37: "ready to run or running" */
 #define MEM_NULL       1	  /* vdbeInt.h MEM_Null, the same since 3.8 */
 
-/* How many arguments are read at the probe: they must not have changed there. */
-#define ARGS_sqlite3_step	   1
-#define ARGS_sqlite3_finalize	   1
-#define ARGS_sqlite3_reset	   1
-#define ARGS_sqlite3LockAndPrepare 6
-#define ARGS_sqlite3_prepare	   5
-#define ARGS_sqlite3_prepare_v2	   5
-#define ARGS_sqlite3_prepare_v3	   6
-#define ARGS_sqlite3_close	   1
-#define ARGS_sqlite3_close_v2	   1
-#define ARGS_sqlite3_open	   2
-#define ARGS_sqlite3_open_v2	   4
+static const struct lib_symbol symbols[] = {APM_SQLITE_SYMBOLS(LIB_SYMBOL)};
 
-static const struct lib_symbol symbols[] = {
-#define SYMBOL_ROW(fn, number, at_entry, at_return, required) \
-	{.symbol = number,                                    \
-	 .name = #fn,                                         \
-	 .entry = at_entry,                                   \
-	 .ret = at_return,                                    \
-	 .optional = !(required),                             \
-	 .args = ARGS_##fn},
-	APM_SQLITE_SYMBOLS(SYMBOL_ROW)
-#undef SYMBOL_ROW
-};
-
-static const struct field {
-	const char *fn;
-	enum apm_off off;
-	uint8_t sizes;
-	const char *what;
-} fields[] = {
+static const struct lib_field fields[] = {
 	{"sqlite3_db_handle", APM_OFF_LITE_STMT_DB, 8, "connection"},
 	{"sqlite3_sql", APM_OFF_LITE_STMT_SQL, 8, "text"},
 	/* 16 or 32 bits wide, by SQLITE_MAX_VARIABLE_NUMBER: its low half is right for both below 65536
@@ -372,22 +343,11 @@ static int locate(const struct lib_file *lf, const struct lib_match *m, const st
 
 static void prove(const struct lib_file *lf, struct lib_match *m)
 {
-	int64_t v;
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		const struct field *f = &fields[i];
-
-		if (accessor_field(lf->code, lib_find(lf, f->fn), f->sizes, &m->facts.off[f->off], NULL))
-			lib_missing(m, f->what, f->fn);
-	}
 	prove_state(lf, m);
 	prove_readonly(lf, m);
 	prove_value(lf, m);
 	prove_message(lf, m);
-	/* 3040001 is 3.40.1 */
-	if (!accessor_constant(lf->code, lib_find(lf, "sqlite3_libversion_number"), &v) && v >= 3000000)
-		snprintf(m->version, sizeof(m->version), "%d.%d.%d", (int)(v / 1000000),
-			 (int)(v / 1000 % 1000), (int)(v % 1000));
+	lib_version(lf, m, "sqlite3_libversion_number", 1000); /* 3040001 is 3.40.1 */
 }
 
 const struct lib_row lib_sqlite = {
@@ -400,6 +360,8 @@ const struct lib_row lib_sqlite = {
 	.public_prefix = "sqlite3_",
 	.symbol = symbols,
 	.symbol_count = sizeof(symbols) / sizeof(*symbols),
+	.field = fields,
+	.field_count = sizeof(fields) / sizeof(*fields),
 	.prove = prove,
 	.locate = locate,
 };
