@@ -237,6 +237,54 @@ static __always_inline struct apm_conn *libpq_PQsendQueryPrepared(struct pt_regs
 	return c;
 }
 
+/* ---- calls that work on a statement ---- */
+
+static __always_inline struct apm_call *call_begin(struct pt_regs *ctx, struct apm_thread *t, u64 conn,
+						   u64 seq, u64 cookie)
+{
+	struct apm_call *call = call_push(t);
+
+	if (!call)
+		return NULL;
+	call->sp = PT_REGS_SP(ctx);
+	call->obj = conn;
+	call->seq = seq;
+	call->symbol = APM_COOKIE_SYMBOL(cookie);
+	call->lib_id = APM_COOKIE_LIB(cookie);
+	return call;
+}
+
+/* The data of COPY. Returns false when the call's return is of no interest: nothing is copied here. */
+static __always_inline bool copy_begin(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
+{
+	u64 conn = PT_REGS_PARM1(ctx), now = bpf_ktime_get_ns();
+	struct apm_key key = conn_key(conn);
+	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct apm_call *call;
+
+	if (!c || !c->exec.seq || !(c->exec.flags & APM_STMT_COPY))
+		return false;
+	call = call_begin(ctx, t, conn, c->exec.seq, cookie);
+	if (!call)
+		return false;
+	call->arg[0] = APM_COOKIE_SYMBOL(cookie) == SYM_PQputCopyData ? (u32)PT_REGS_PARM3(ctx) : 0;
+	wait_end(c, now);
+	c->exec.calls++;
+	return true;
+}
+
+/* `result`: 1 = sent, or how many bytes were received; 0 = would block; less: no more, or failed. */
+static __always_inline void copy_end(struct apm_conn *c, u32 symbol, u32 sent, s32 result)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	exec_leave(&c->exec, now);
+	if (result > 0)
+		c->exec.bytes += symbol == SYM_PQgetCopyData ? (u32)result : sent;
+	else if (!result)
+		wait_begin(c, now);
+}
+
 /* ---- results ---- */
 
 /* A text whose page was not present when it was sent is there now. */
@@ -324,21 +372,6 @@ static __always_inline int libpq_PQclear(struct pt_regs *ctx, struct apm_thread 
 	return 0;
 }
 
-static __always_inline bool call_begin(struct pt_regs *ctx, struct apm_thread *t, u64 conn, u64 seq,
-				       u64 cookie)
-{
-	struct apm_call *call = call_push(t);
-
-	if (!call)
-		return false;
-	call->sp = PT_REGS_SP(ctx);
-	call->obj = conn;
-	call->seq = seq;
-	call->symbol = APM_COOKIE_SYMBOL(cookie);
-	call->lib_id = APM_COOKIE_LIB(cookie);
-	return true;
-}
-
 /* Entry of PQgetResult. Returns false when its return is of no interest: nothing was sent on this connection.
  */
 static __always_inline bool libpq_PQgetResult(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
@@ -369,7 +402,7 @@ static __always_inline int libpq_leave(struct pt_regs *ctx)
 	struct apm_lib *lib;
 	struct apm_conn *c;
 	struct apm_key key;
-	u32 lib_id, symbol;
+	u32 lib_id, symbol, sent;
 	u64 seq;
 
 	if (!t)
@@ -382,6 +415,7 @@ static __always_inline int libpq_leave(struct pt_regs *ctx)
 	lib_id = call->lib_id;
 	key = object_key(call->obj);
 	seq = call->seq;
+	sent = call->arg[0];
 	call_pop(t);
 	lib = bpf_map_lookup_elem(&libs, &lib_id);
 	c = bpf_map_lookup_elem(&conns, &key);
@@ -391,6 +425,8 @@ static __always_inline int libpq_leave(struct pt_regs *ctx)
 		result_returned(t, c, key.ptr, PT_REGS_RC(ctx), lib);
 	else if (is_sync(symbol))
 		sync_returned(t, c, key.ptr, PT_REGS_RC(ctx), lib);
+	else
+		copy_end(c, symbol, sent, (s32)PT_REGS_RC(ctx));
 	return 0;
 }
 
@@ -450,6 +486,10 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 	switch (symbol) {
 	case SYM_PQgetResult:
 		return libpq_PQgetResult(ctx, t, cookie);
+	case SYM_PQputCopyData:
+	case SYM_PQputCopyEnd:
+	case SYM_PQgetCopyData:
+		return copy_begin(ctx, t, cookie);
 	case SYM_PQclear:
 		libpq_PQclear(ctx, t, lib);
 		return false;

@@ -32,6 +32,9 @@
 	ROW(PQexecParams, 0x19, 6, 1, 1, 0, APM_PQ_SYNC)            \
 	ROW(PQprepare, 0x1a, 5, 1, 1, 0, APM_PQ_SYNC)               \
 	ROW(PQexecPrepared, 0x1b, 6, 1, 1, 0, APM_PQ_SYNC)          \
-	ROW(PQclear, 0x1c, 1, 1, 0, 0, APM_PQ_SYNC)
+	ROW(PQclear, 0x1c, 1, 1, 0, 0, APM_PQ_SYNC)                 \
+	ROW(PQputCopyData, 0x1d, 3, 1, 1, 0, APM_PQ_ASYNC)          \
+	ROW(PQputCopyEnd, 0x1e, 1, 1, 1, 0, APM_PQ_ASYNC)           \
+	ROW(PQgetCopyData, 0x1f, 1, 1, 1, 0, APM_PQ_ASYNC)
 
 #endif

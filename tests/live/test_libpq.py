@@ -36,6 +36,12 @@ def main():
                 live.exact('libpq ' + mode, report, program.truth())
                 live.ok(all(q['system'] == 'postgresql' for q in report['queries']), 'libpq %s: the system is postgresql' % mode)
 
+                if mode == 'copy':
+                    copied = {q['query'].lower(): q['bytes'] for q in report['queries'] if q['bytes']}
+                    authors = live.pg.sql("SELECT sum(octet_length(id::text || name) + 2) FROM author").strip()
+                    live.ok(copied == {'copy author to stdout': int(authors), 'copy log from stdin': 30 * len('5000\tcopied\n')},
+                            'libpq copy: the bytes that were moved', copied)
+
         with live.section('libpq pause'):
             report, program = live.run([client('pq_client'), 'pause'])
             live.exact('libpq pause', report, program.truth())

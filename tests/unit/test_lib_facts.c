@@ -447,7 +447,7 @@ static void libpq_sites(void **state)
 {
 	struct pq *p = pq_or_skip(state);
 
-	every_site_is_cheap_and_in_its_function(&p->lib, 13);
+	every_site_is_cheap_and_in_its_function(&p->lib, 16);
 	assert_non_null(probe_of(&p->lib, "PQsendQuery"));
 	assert_int_equal(p->lib.m.returns_safe, 1);
 	assert_true(p->lib.m.facts.wrapper_count >= 4);

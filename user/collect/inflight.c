@@ -98,6 +98,7 @@ static void report(const struct walk *w, const struct apm_key *key, const struct
 		.handle = handle,
 		.param_hash = x->param_hash,
 		.call_site = x->call_site,
+		.bytes = x->bytes,
 		.conn_gen = x->conn_gen,
 		.lib_id = x->lib_id,
 		.system = x->system,

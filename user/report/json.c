@@ -165,6 +165,7 @@ static json_t *query(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "errors", of_int(q->errors));
 	put(d, o, "rows", of_int(q->rows));
 	put(d, o, "max_rows", of_int(q->max_rows));
+	put(d, o, "bytes", of_int(q->bytes));
 	put(d, o, "total_ms", of_ms(q->total_ns));
 	put(d, o, "average_ms", q->calls ? of_ms(q->total_ns / q->calls) : json_null());
 	put(d, o, "min_ms", of_ms(q->min_ns));

@@ -349,6 +349,7 @@ static void convert(const struct apm_ev_stmt *ev, struct statement *stmt)
 		.t_end = ev->t_end > ev->t_start ? ev->t_end : ev->t_start + ev->duration_ns,
 		.duration_ns = ev->duration_ns,
 		.rows = ev->rows,
+		.bytes = ev->bytes,
 		.param_hash = ev->param_hash,
 		.conn = ev->conn,
 		.handle = ev->handle,
@@ -419,6 +420,7 @@ static void add_results(struct statement *stmt, const struct statement *before)
 {
 	stmt->t_start = before->t_start;
 	stmt->rows += before->rows;
+	stmt->bytes += before->bytes;
 	stmt->duration_ns += before->duration_ns;
 }
 

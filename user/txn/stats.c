@@ -102,6 +102,7 @@ static void merge_into_other(struct stats *st, const struct stats_query *q)
 	o->calls += q->calls;
 	o->errors += q->errors;
 	o->rows += q->rows;
+	o->bytes += q->bytes;
 	o->elapsed_ns += q->elapsed_ns;
 	o->running += q->running;
 	o->cpu_samples += q->cpu_samples;
@@ -289,6 +290,7 @@ int stats_add(struct stats *st, const struct statement *stmt, uint64_t slow_ns)
 	q->calls++;
 	q->errors += stmt->error;
 	q->rows += stmt->rows;
+	q->bytes += stmt->bytes;
 	q->running += stmt->running;
 	q->elapsed_ns += wall_ns(stmt);
 	if (stmt->rows > q->max_rows)
@@ -320,6 +322,7 @@ int stats_amend(struct stats *st, const struct statement *was, const struct stat
 	q->calls--;
 	q->errors -= was->error;
 	q->rows -= was->rows;
+	q->bytes -= was->bytes;
 	q->running -= was->running;
 	q->elapsed_ns -= wall_ns(was);
 	t->errors -= was->error;
