@@ -258,8 +258,7 @@ static __always_inline struct apm_call *call_begin(struct pt_regs *ctx, struct a
 static __always_inline bool copy_begin(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
 {
 	u64 conn = PT_REGS_PARM1(ctx), now = bpf_ktime_get_ns();
-	struct apm_key key = conn_key(conn);
-	struct apm_conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct apm_conn *c = conn_find(conn);
 	struct apm_call *call;
 
 	if (!c || !c->exec.seq || !(c->exec.flags & APM_STMT_COPY))
