@@ -29,22 +29,23 @@ static __always_inline struct apm_conn *conn_find(u64 ptr)
 	return bpf_map_lookup_elem(&conns, &key);
 }
 
-/* A connection that conn_find() did not know; NULL (counted) when the map is full. */
+/* A connection that is new, whatever was known at its address; NULL (counted) when the map is full. */
 static __always_inline struct apm_conn *conn_add(u64 ptr)
 {
 	struct apm_key key = object_key(ptr);
 	struct apm_conn *c;
 
-	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
+	bpf_map_update_elem(&conns, &key, &conn_zero, BPF_ANY);
 	c = bpf_map_lookup_elem(&conns, &key);
 	if (c)
 		c->gen = bpf_ktime_get_ns() >> 10; /* differs from the last object at this address */
+	else
+		count(APM_CNT_MAP_FULL);
 	return c;
 }
 
 /* The announcement of a connection, to be completed and submitted; NULL (counted) when the ring is full. */
-static __always_inline struct apm_ev_conn *conn_event(u64 ptr, u8 system, u16 lib_id, u32 gen)
+static __always_inline struct apm_ev_conn *conn_event(u64 ptr, const struct apm_lib *lib, u32 gen)
 {
 	struct apm_ev_conn *e = event_reserve(struct apm_ev_conn, 0);
 
@@ -54,8 +55,8 @@ static __always_inline struct apm_ev_conn *conn_event(u64 ptr, u8 system, u16 li
 	event_header(&e->hdr, APM_EV_CONN, sizeof(*e), 0);
 	e->conn = ptr;
 	e->conn_gen = gen;
-	e->system = system;
-	e->lib_id = lib_id;
+	e->system = lib->system;
+	e->lib_id = lib->lib_id;
 	e->fd = -1;
 	return e;
 }
@@ -82,17 +83,25 @@ static __always_inline struct apm_handle *handle_find(u64 ptr)
 	return bpf_map_lookup_elem(&handles, &key);
 }
 
-/* Known, or made now; NULL (counted) when the map is full. */
-static __always_inline struct apm_handle *handle_get(u64 ptr)
+/* A handle that is new, whatever was known at its address; NULL (counted) when the map is full. */
+static __always_inline struct apm_handle *handle_add(u64 ptr)
 {
 	struct apm_key key = object_key(ptr);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct apm_handle *h;
 
-	if (h)
-		return h;
-	if (bpf_map_update_elem(&handles, &key, &handle_zero, BPF_NOEXIST))
+	bpf_map_update_elem(&handles, &key, &handle_zero, BPF_ANY);
+	h = bpf_map_lookup_elem(&handles, &key);
+	if (!h)
 		count(APM_CNT_MAP_FULL);
-	return bpf_map_lookup_elem(&handles, &key);
+	return h;
+}
+
+/* Known, or made now. */
+static __always_inline struct apm_handle *handle_get(u64 ptr)
+{
+	struct apm_handle *h = handle_find(ptr);
+
+	return h ? h : handle_add(ptr);
 }
 
 static __always_inline void handle_forget(u64 ptr)

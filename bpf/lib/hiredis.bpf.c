@@ -4,10 +4,8 @@
  * reply: replies come in the order of the commands, so what is appended while one is under way queues behind
  * it. Of a command only its name and first key are copied; the rest is hashed with the trace's key.
  */
-#include "object.bpf.h"
 #include "peer.bpf.h"
-#include "statement.bpf.h"
-#include "text.bpf.h"
+#include "probe.bpf.h"
 #include "lib/hiredis.h"
 
 enum { APM_HIREDIS_SYMBOLS(APM_SYMBOL_NUMBER) };
@@ -29,7 +27,7 @@ enum {
 
 static __noinline int context_announce(u64 context, const struct apm_lib *lib, u32 gen)
 {
-	struct apm_ev_conn *e = conn_event(context, APM_SYSTEM_REDIS, lib->lib_id, gen);
+	struct apm_ev_conn *e = conn_event(context, lib, gen);
 	u64 off;
 
 	if (!e)
@@ -158,12 +156,7 @@ static __noinline int command_read(struct apm_thread *t, struct apm_exec *x, u64
 	if (!rest)
 		return 0;
 	t->partial = 0;
-	x->param_hash = param_hash_bytes(hash_start(), ptr + SPAN_END(span), len - SPAN_END(span));
-	x->param_count = rest > 255 ? 255 : rest;
-	if (t->partial) {
-		x->flags |= APM_STMT_PARAMS_PARTIAL;
-		count(APM_CNT_PARAMS_PARTIAL);
-	}
+	params_hashed(t, x, param_hash_bytes(hash_start(), ptr + SPAN_END(span), len - SPAN_END(span)), rest);
 	return 0;
 }
 
@@ -199,10 +192,10 @@ static __noinline int queue_advance(struct apm_conn *c, u64 context)
 	return 0;
 }
 
-static __always_inline void append_enter(struct pt_regs *ctx, struct apm_thread *t, const struct apm_lib *lib)
+static __always_inline void append_enter(const struct probe *p)
 {
-	u64 context = PT_REGS_PARM1(ctx), ptr = PT_REGS_PARM2(ctx), len = PT_REGS_PARM3(ctx);
-	struct apm_conn *c = context_get(context, lib), *q = c;
+	u64 context = PT_REGS_PARM1(p->ctx), ptr = PT_REGS_PARM2(p->ctx), len = PT_REGS_PARM3(p->ctx);
+	struct apm_conn *c = context_get(context, p->lib), *q = c;
 
 	if (!c)
 		return;
@@ -210,57 +203,43 @@ static __always_inline void append_enter(struct pt_regs *ctx, struct apm_thread 
 		q = queue_append(c, context);
 	if (!q)
 		return;
-	exec_start(t, &q->exec, bpf_ktime_get_ns(), APM_SYSTEM_REDIS, lib->lib_id);
+	exec_start(p->t, &q->exec, bpf_ktime_get_ns(), APM_SYSTEM_REDIS, p->lib->lib_id);
 	q->exec.conn_gen = c->gen;
 	if (q != c) {
 		q->exec.enter = 0;
 		q->exec.flags = APM_STMT_ASYNC;
 	}
-	command_read(t, &q->exec, context, ptr, len >> 31 ? 0 : len);
+	command_read(p->t, &q->exec, context, ptr, len >> 31 ? 0 : len);
 }
 
 /* ---- replies ---- */
 
 /* The first reply is waited for since the command was given; what queued behind it, while the program asks. A
  * context that does not block waits all the time. */
-static __always_inline void reply_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
+static __always_inline void reply_enter(const struct probe *p)
 {
-	u64 context = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx);
+	u64 context = PT_REGS_PARM1(p->ctx);
 	struct apm_conn *c = conn_find(context);
 	struct apm_call *call;
 
 	if (!c || !c->exec.seq)
 		return;
-	calls_unwind_entry(t, sp);
-	call = call_push(t);
+	call = call_begin(p, context, c->exec.seq);
 	if (!call)
 		return;
 	c->exec.calls++;
 	if (!c->exec.enter)
 		c->exec.enter = c->op == APM_OP_POLLED ? c->exec.t_start : bpf_ktime_get_ns();
-	call->sp = sp;
-	call->obj = context;
-	call->seq = c->exec.seq;
-	call->arg[0] = PT_REGS_PARM2(ctx);
-	call->symbol = SYM_redisGetReply;
-	call->lib_id = APM_COOKIE_LIB(cookie);
+	call->arg[0] = PT_REGS_PARM2(p->ctx);
 }
 
-static __noinline int error_send(u64 text, u64 seq)
+static __noinline int error_send(u64 text, u64 seq, const struct apm_lib *lib)
 {
-	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);
-	s64 n;
+	struct apm_ev_error *e = error_event(seq, 0, lib);
 
 	if (!e)
 		return 0;
-	event_header(&e->hdr, APM_EV_ERROR, sizeof(*e), seq);
-	e->number = 0;
-	e->system = APM_SYSTEM_REDIS;
-	e->reserved = 0;
-	__builtin_memset(e->sqlstate, 0, sizeof(e->sqlstate));
-	__builtin_memset(e->message, 0, sizeof(e->message));
-	n = text ? bpf_probe_read_user_str(e->message, sizeof(e->message), (void *)text) : 0;
-	e->size = n > 0 ? n - 1 : 0;
+	error_message(e, text);
 	event_submit(e);
 	return 0;
 }
@@ -313,10 +292,10 @@ static __noinline int reply_returned(const struct apm_call *call, const struct a
 	x->t_first = now;
 	if (rc) {
 		text = lib_off(lib, APM_OFF_RE_CONTEXT_ERRSTR, &off) ? context + off : 0;
-		error_send(text, x->seq);
+		error_send(text, x->seq, lib);
 		statement_send(x, context, 0, APM_STMT_ERROR, now);
 	} else if (type == REPLY_ERROR) {
-		error_send(reply_text(reply, lib), x->seq);
+		error_send(reply_text(reply, lib), x->seq, lib);
 		statement_send(x, context, 0, APM_STMT_ERROR, now);
 	} else {
 		x->rows = reply_rows(reply, type, lib);
@@ -342,53 +321,24 @@ static __always_inline void free_enter(u64 context)
 
 /* ---- programs ---- */
 
-SEC("uprobe.multi")
-int hiredis_entry(struct pt_regs *ctx)
+static __always_inline void hiredis_enter(const struct probe *p)
 {
-	u64 cookie = attach_cookie(ctx);
-	u32 lib_id = APM_COOKIE_LIB(cookie);
-	struct apm_thread *t = thread_enter();
-	struct apm_lib *lib;
-
-	stay_on_task_stack(ctx);
-	if (!t)
-		return 0;
-	lib = bpf_map_lookup_elem(&libs, &lib_id);
-	if (!lib)
-		return 0;
-	switch (APM_COOKIE_SYMBOL(cookie)) {
+	switch (probe_symbol(p)) {
 	case SYM___redisAppendCommand:
-		append_enter(ctx, t, lib);
+		append_enter(p);
 		break;
 	case SYM_redisGetReply:
-		reply_enter(ctx, t, cookie);
+		reply_enter(p);
 		break;
 	case SYM_redisFree:
-		free_enter(PT_REGS_PARM1(ctx));
+		free_enter(PT_REGS_PARM1(p->ctx));
 		break;
 	}
-	return 0;
 }
 
-SEC("uprobe.multi")
-int hiredis_return(struct pt_regs *ctx)
+static __always_inline void hiredis_leave(const struct probe *p, u64 value)
 {
-	struct apm_thread *t = thread_find();
-	struct apm_call *call;
-	struct apm_lib *lib;
-	u32 lib_id;
-
-	stay_on_task_stack(ctx);
-	if (!t)
-		return 0;
-	calls_unwind_return(t, PT_REGS_SP(ctx));
-	call = call_returning(t, PT_REGS_SP(ctx));
-	if (!call)
-		return 0;
-	lib_id = call->lib_id;
-	lib = bpf_map_lookup_elem(&libs, &lib_id);
-	if (lib)
-		reply_returned(call, lib, (s32)PT_REGS_RC(ctx));
-	call_pop(t);
-	return 0;
+	reply_returned(p->call, p->lib, (s32)value);
 }
+
+LIBRARY_PROGRAMS(hiredis)

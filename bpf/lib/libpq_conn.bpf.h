@@ -20,7 +20,7 @@ static __always_inline void read_string_at(char *to, u32 size, u64 addr)
 
 static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen)
 {
-	struct apm_ev_conn *e = conn_event(conn, APM_SYSTEM_POSTGRESQL, lib->lib_id, gen);
+	struct apm_ev_conn *e = conn_event(conn, lib, gen);
 	u64 off;
 
 	if (!e)

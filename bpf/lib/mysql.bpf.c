@@ -83,23 +83,23 @@ static __always_inline bool text_read_now(struct apm_conn *c, u64 conn, u64 ptr,
 		.text_id = c->exec.text_id,
 		.conn = conn,
 		.ptr = ptr,
-		.len = len >> 31 ? TEXT_LEN_UNKNOWN : (s32)len, /* (unsigned long)-1: ends at its NUL */
+		.len = text_length(len),
 		.system = APM_SYSTEM_MYSQL,
 	};
 
 	return text_send(&src) >= 0;
 }
 
-static __always_inline void query_start(struct pt_regs *ctx, struct apm_thread *t, struct apm_conn *c,
-					u64 conn, u64 cookie, const struct apm_lib *lib, u64 text, u64 len)
+static __always_inline void query_start(const struct probe *p, struct apm_conn *c, u64 conn, u64 text,
+					u64 len)
 {
 	bool inside;
 
-	conn_leave(c, conn, lib);
-	exec_start(t, &c->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, lib->lib_id);
+	conn_leave(c, conn, p->lib);
+	exec_start(p->t, &c->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, p->lib->lib_id);
 	c->exec.conn_gen = c->gen;
 	c->exec.text_id = c->exec.seq;
-	c->exec.call_site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
+	c->exec.call_site = probe_call_site(p, &inside);
 	c->op = APM_OP_STATEMENT;
 	c->text_ptr = 0;
 	if (!text_read_now(c, conn, text, len)) {
@@ -108,47 +108,42 @@ static __always_inline void query_start(struct pt_regs *ctx, struct apm_thread *
 	}
 }
 
-static __always_inline void real_query_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-					     const struct apm_lib *lib)
+static __always_inline void real_query_enter(const struct probe *p)
 {
-	u64 conn = PT_REGS_PARM1(ctx);
-	struct apm_call *call = call_begin(ctx, t, conn, cookie);
+	u64 conn = PT_REGS_PARM1(p->ctx);
+	struct apm_call *call = call_begin_on(p, conn);
 	struct apm_conn *c;
 
 	if (!call)
 		return;
-	call->seq = 0;
-	c = conn_get(conn, lib);
+	c = conn_get(conn, p->lib);
 	if (!c)
 		return;
-	query_start(ctx, t, c, conn, cookie, lib, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	query_start(p, c, conn, PT_REGS_PARM2(p->ctx), PT_REGS_PARM3(p->ctx));
 	call->seq = c->exec.seq;
 }
 
 /* mysql_send_query(mysql, sql, len), or the jump at its end, where sql and len are other arguments. */
-static __always_inline void send_query_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-					     const struct apm_lib *lib)
+static __always_inline void send_query_enter(const struct probe *p)
 {
-	u64 text = PT_REGS_PARM2(ctx), len = PT_REGS_PARM3(ctx), last = PT_REGS_PARM4(ctx);
-	u64 conn = PT_REGS_PARM1(ctx);
-	struct apm_call *call;
+	u64 text = PT_REGS_PARM2(p->ctx), len = PT_REGS_PARM3(p->ctx), last = PT_REGS_PARM4(p->ctx);
+	u64 conn = PT_REGS_PARM1(p->ctx);
+	struct apm_call *call = call_top(p->t);
 	struct apm_conn *c;
 
 	barrier_var(text); /* or the compiler picks a register's address in the context first */
 	barrier_var(len);
 	barrier_var(last);
-	if (lib->off[APM_OFF_MY_SEND_MOVED] > 0) {
+	if (p->lib->off[APM_OFF_MY_SEND_MOVED] > 0) {
 		text = len;
 		len = last;
 	}
-	calls_unwind_entry(t, PT_REGS_SP(ctx));
-	call = call_top(t);
 	if (call && call->obj == conn)
 		return; /* mysql_real_query of libmysqlclient */
-	c = conn_get(conn, lib);
+	c = conn_get(conn, p->lib);
 	if (!c)
 		return;
-	query_start(ctx, t, c, conn, cookie, lib, text, len);
+	query_start(p, c, conn, text, len);
 	c->exec.flags |= APM_STMT_ASYNC;
 }
 
@@ -156,22 +151,21 @@ static __always_inline void send_query_enter(struct pt_regs *ctx, struct apm_thr
  * A later call for the statement that is open on a connection: mysql_store_result and mysql_use_result when a
  * result is there, the others when the next is waited for.
  */
-static __always_inline void conn_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-				       const struct apm_lib *lib)
+static __always_inline void conn_enter(const struct probe *p)
 {
-	u64 conn = PT_REGS_PARM1(ctx), now;
+	u64 conn = PT_REGS_PARM1(p->ctx), now;
 	struct apm_conn *c = conn_find(conn);
-	u32 symbol = APM_COOKIE_SYMBOL(cookie);
+	u32 symbol = probe_symbol(p);
 	bool fetches = symbol == SYM_mysql_store_result || symbol == SYM_mysql_use_result;
 	struct apm_call *call;
 
 	if (!c)
 		return;
 	if (symbol == SYM_mysql_next_result && c->exec.seq && c->exec.t_first && c->name_id)
-		use_done(c, conn, lib); /* it is freed later */
+		use_done(c, conn, p->lib); /* it is freed later */
 	if (!c->exec.seq || fetches != (c->exec.t_first != 0))
 		return;
-	call = call_begin(ctx, t, conn, cookie);
+	call = call_begin_on(p, conn);
 	if (!call)
 		return;
 	now = bpf_ktime_get_ns();
@@ -226,7 +220,6 @@ static __always_inline void store_returned(struct apm_conn *c, u64 conn, const s
  * until mysql_free_result. */
 static __always_inline void use_returned(struct apm_conn *c, u64 conn, const struct apm_lib *lib, u64 result)
 {
-	struct apm_key key = object_key(result);
 	struct apm_handle *h;
 	u64 now = bpf_ktime_get_ns();
 
@@ -235,9 +228,7 @@ static __always_inline void use_returned(struct apm_conn *c, u64 conn, const str
 		conn_failed(c, conn, lib, now);
 		return;
 	}
-	if (bpf_map_update_elem(&handles, &key, &handle_zero, BPF_ANY))
-		count(APM_CNT_MAP_FULL);
-	h = bpf_map_lookup_elem(&handles, &key);
+	h = handle_add(result);
 	if (!h)
 		return;
 	h->db = conn;
@@ -273,54 +264,41 @@ static __always_inline void close_enter(u64 conn, const struct apm_lib *lib)
 
 /* ---- programs ---- */
 
-SEC("uprobe.multi")
-int mysql_entry(struct pt_regs *ctx)
+static __always_inline void mysql_enter(const struct probe *p)
 {
-	u64 cookie = attach_cookie(ctx);
-	u32 lib_id = APM_COOKIE_LIB(cookie);
-	struct apm_thread *t = thread_enter();
-	struct apm_lib *lib;
-
-	stay_on_task_stack(ctx);
-	if (!t)
-		return 0;
-	lib = bpf_map_lookup_elem(&libs, &lib_id);
-	if (!lib)
-		return 0;
-	switch (APM_COOKIE_SYMBOL(cookie)) {
+	switch (probe_symbol(p)) {
 	case SYM_mysql_real_query:
-		real_query_enter(ctx, t, cookie, lib);
+		real_query_enter(p);
 		break;
 	case SYM_mysql_send_query:
-		send_query_enter(ctx, t, cookie, lib);
+		send_query_enter(p);
 		break;
 	case SYM_mysql_read_query_result:
 	case SYM_mysql_next_result:
 	case SYM_mysql_store_result:
 	case SYM_mysql_use_result:
-		conn_enter(ctx, t, cookie, lib);
+		conn_enter(p);
 		break;
 	case SYM_mysql_free_result:
-		free_result_enter(PT_REGS_PARM1(ctx), lib);
+		free_result_enter(PT_REGS_PARM1(p->ctx), p->lib);
 		break;
 	case SYM_mysql_close:
-		close_enter(PT_REGS_PARM1(ctx), lib);
+		close_enter(PT_REGS_PARM1(p->ctx), p->lib);
 		break;
 	case SYM_mysql_stmt_prepare:
-		prepare_enter(ctx, t, cookie, lib);
+		prepare_enter(p);
 		break;
 	case SYM_mysql_stmt_execute:
 	case SYM_mariadb_stmt_execute_direct:
-		execute_enter(ctx, t, cookie, lib);
+		execute_enter(p);
 		break;
 	case SYM_mysql_stmt_store_result:
-		stmt_store_enter(ctx, t, cookie);
+		stmt_store_enter(p);
 		break;
 	case SYM_mysql_stmt_close:
-		stmt_close_enter(PT_REGS_PARM1(ctx), lib);
+		stmt_close_enter(PT_REGS_PARM1(p->ctx), p->lib);
 		break;
 	}
-	return 0;
 }
 
 /* A call on a connection has returned. */
@@ -341,47 +319,29 @@ static __noinline int conn_return(const struct apm_call *call, const struct apm_
 }
 
 /* A call on a prepared statement has returned. */
-static __noinline int stmt_return(struct apm_thread *t, const struct apm_call *call,
-				  const struct apm_lib *lib, s32 rc)
+static __always_inline void stmt_return(const struct probe *p, s32 rc)
 {
+	const struct apm_call *call = p->call;
 	struct apm_handle *h = handle_find(call->obj);
 
 	if (!h)
-		return 0;
+		return;
 	if (call->symbol == SYM_mysql_stmt_prepare)
-		prepare_returned(t, call, h, lib, rc);
+		prepare_returned(p, h, rc);
 	else if (!call->seq || h->exec.seq != call->seq)
-		return 0;
+		return;
 	else if (call->symbol == SYM_mysql_stmt_store_result)
-		stmt_store_returned(h, call->obj, lib, rc);
+		stmt_store_returned(h, call->obj, p->lib, rc);
 	else
-		execute_returned(h, call->obj, lib, rc);
-	return 0;
+		execute_returned(h, call->obj, p->lib, rc);
 }
 
-SEC("uprobe.multi")
-int mysql_return(struct pt_regs *ctx)
+static __always_inline void mysql_leave(const struct probe *p, u64 value)
 {
-	struct apm_thread *t = thread_find();
-	struct apm_call *call;
-	struct apm_lib *lib;
-	u32 lib_id;
-
-	stay_on_task_stack(ctx);
-	if (!t)
-		return 0;
-	calls_unwind_return(t, PT_REGS_SP(ctx));
-	call = call_returning(t, PT_REGS_SP(ctx));
-	if (!call)
-		return 0; /* an inner call that is not followed */
-	lib_id = call->lib_id;
-	lib = bpf_map_lookup_elem(&libs, &lib_id);
-	if (!lib)
-		return 0;
-	if (call->symbol < SYM_mysql_stmt_prepare)
-		conn_return(call, lib, PT_REGS_RC(ctx));
+	if (p->call->symbol < SYM_mysql_stmt_prepare)
+		conn_return(p->call, p->lib, value);
 	else
-		stmt_return(t, call, lib, (s32)PT_REGS_RC(ctx));
-	call_pop(t);
-	return 0;
+		stmt_return(p, (s32)value);
 }
+
+LIBRARY_PROGRAMS(mysql)

@@ -3,10 +3,8 @@
 #ifndef APM_LIB_MYSQL_CONN_BPF_H
 #define APM_LIB_MYSQL_CONN_BPF_H
 
-#include "object.bpf.h"
 #include "peer.bpf.h"
-#include "statement.bpf.h"
-#include "text.bpf.h"
+#include "probe.bpf.h"
 #include "lib/mysql.h"
 
 enum { APM_MYSQL_SYMBOLS(APM_SYMBOL_NUMBER) };
@@ -18,7 +16,7 @@ enum { APM_MYSQL_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 static __noinline int conn_announce(u64 conn, const struct apm_lib *lib, u32 gen)
 {
-	struct apm_ev_conn *e = conn_event(conn, APM_SYSTEM_MYSQL, lib->lib_id, gen);
+	struct apm_ev_conn *e = conn_event(conn, lib, gen);
 	u64 off, name;
 
 	if (!e)
@@ -57,54 +55,29 @@ static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *
  * APM_OFF_MY_STMT_ERRNO. */
 static __noinline int error_send(u64 object, const struct apm_lib *lib, u32 first, u64 seq)
 {
-	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);
+	struct apm_ev_error *e = error_event(seq, 0, lib);
 	u64 off;
-	s64 n;
 
 	if (!e)
 		return 0;
-	event_header(&e->hdr, APM_EV_ERROR, sizeof(*e), seq);
-	e->number = 0;
-	e->system = APM_SYSTEM_MYSQL;
-	e->reserved = 0;
-	e->size = 0;
-	__builtin_memset(e->sqlstate, 0, sizeof(e->sqlstate));
-	__builtin_memset(e->message, 0, sizeof(e->message));
 	if (first != APM_OFF_MY_ERRNO)
 		first = APM_OFF_MY_STMT_ERRNO;
 	if (lib_off(lib, first, &off))
 		e->number = read_u32(object + off);
-	if (lib_off(lib, first + 1, &off)) {
-		n = bpf_probe_read_user_str(e->message, sizeof(e->message), (void *)(object + off));
-		e->size = n > 0 ? n - 1 : 0;
-	}
+	if (lib_off(lib, first + 1, &off))
+		error_message(e, object + off);
 	if (lib_off(lib, first + 2, &off))
 		bpf_probe_read_user_str(e->sqlstate, sizeof(e->sqlstate), (void *)(object + off));
 	event_submit(e);
 	return 0;
 }
 
-/* ---- calls ---- */
-
-/* Pushes a call that works on `obj`; NULL when it is made by the library inside such a call. */
-static __always_inline struct apm_call *call_begin(struct pt_regs *ctx, struct apm_thread *t, u64 obj,
-						   u64 cookie)
+/* Begins a call that works on `obj`; NULL when it is made by the library inside such a call. */
+static __always_inline struct apm_call *call_begin_on(const struct probe *p, u64 obj)
 {
-	u64 sp = PT_REGS_SP(ctx);
-	struct apm_call *call;
+	struct apm_call *top = call_top(p->t);
 
-	calls_unwind_entry(t, sp);
-	call = call_top(t);
-	if (call && call->obj == obj)
-		return NULL;
-	call = call_push(t);
-	if (!call)
-		return NULL;
-	call->sp = sp;
-	call->obj = obj;
-	call->symbol = APM_COOKIE_SYMBOL(cookie);
-	call->lib_id = APM_COOKIE_LIB(cookie);
-	return call;
+	return top && top->obj == obj ? NULL : call_begin(p, obj, 0);
 }
 
 #endif

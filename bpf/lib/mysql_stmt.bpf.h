@@ -66,7 +66,6 @@ static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, u64
 	n = read_u32(stmt + count_off);
 	if (!n)
 		return 0;
-	x->param_count = n > 255 ? 255 : n;
 	if (lib_off(lib, APM_OFF_MY_STMT_PARAMS, &params_off))
 		params = read_u64(stmt + params_off);
 	t->partial = n > APM_MAX_PARAMS || !params;
@@ -76,11 +75,7 @@ static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, u64
 			break;
 		h = bind_hash(t, params + i * BIND_SIZE, h);
 	}
-	x->param_hash = h;
-	if (t->partial) {
-		x->flags |= APM_STMT_PARAMS_PARTIAL;
-		count(APM_CNT_PARAMS_PARTIAL);
-	}
+	params_hashed(t, x, h, n);
 	return 0;
 }
 
@@ -118,7 +113,7 @@ static __noinline int stmt_text(struct apm_handle *h, u64 text_id, u64 text, u64
 		.text_id = text_id,
 		.conn = h->db,
 		.ptr = text,
-		.len = len >> 31 ? TEXT_LEN_UNKNOWN : (s32)len,
+		.len = text_length(len),
 		.system = APM_SYSTEM_MYSQL,
 	};
 
@@ -139,30 +134,29 @@ static __always_inline void stmt_conn(struct apm_handle *h, u64 stmt, const stru
 	h->exec.conn_gen = c ? c->gen : 0;
 }
 
-static __always_inline void prepare_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-					  const struct apm_lib *lib)
+static __always_inline void prepare_enter(const struct probe *p)
 {
-	u64 stmt = PT_REGS_PARM1(ctx);
-	struct apm_call *call = call_begin(ctx, t, stmt, cookie);
+	u64 stmt = PT_REGS_PARM1(p->ctx);
+	struct apm_call *call = call_begin_on(p, stmt);
 	struct apm_handle *h;
 
 	if (!call)
 		return;
 	call->enter = bpf_ktime_get_ns();
 	call->seq = seq_make(call->enter);
-	call->arg[0] = PT_REGS_PARM2(ctx);
-	call->arg[1] = PT_REGS_PARM3(ctx);
+	call->arg[0] = PT_REGS_PARM2(p->ctx);
+	call->arg[1] = PT_REGS_PARM3(p->ctx);
 	h = handle_get(stmt);
 	if (!h)
 		return;
-	stmt_leave(h, stmt, lib);
-	stmt_conn(h, stmt, lib);
+	stmt_leave(h, stmt, p->lib);
+	stmt_conn(h, stmt, p->lib);
 	stmt_text(h, call->seq, call->arg[0], call->arg[1]);
 }
 
-static __always_inline void prepare_returned(struct apm_thread *t, const struct apm_call *call,
-					     struct apm_handle *h, const struct apm_lib *lib, s32 rc)
+static __always_inline void prepare_returned(const struct probe *p, struct apm_handle *h, s32 rc)
 {
+	const struct apm_call *call = p->call;
 	u32 gen = h->exec.conn_gen;
 	u64 now;
 
@@ -174,42 +168,40 @@ static __always_inline void prepare_returned(struct apm_thread *t, const struct 
 	if (!rc)
 		return;
 	now = bpf_ktime_get_ns();
-	exec_start(t, &h->exec, call->enter, APM_SYSTEM_MYSQL, lib->lib_id);
+	exec_start(p->t, &h->exec, call->enter, APM_SYSTEM_MYSQL, p->lib->lib_id);
 	h->exec.seq = h->exec.text_id = call->seq;
 	h->exec.conn_gen = gen;
 	exec_leave(&h->exec, now);
-	error_send(call->obj, lib, APM_OFF_MY_STMT_ERRNO, call->seq);
+	error_send(call->obj, p->lib, APM_OFF_MY_STMT_ERRNO, call->seq);
 	stmt_end(h, call->obj, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED, now);
 }
 
 /* mysql_stmt_execute(stmt), mariadb_stmt_execute_direct(stmt, sql, len) */
-static __always_inline void execute_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-					  const struct apm_lib *lib)
+static __always_inline void execute_enter(const struct probe *p)
 {
-	u64 stmt = PT_REGS_PARM1(ctx), text_id;
-	struct apm_call *call = call_begin(ctx, t, stmt, cookie);
+	u64 stmt = PT_REGS_PARM1(p->ctx), text_id;
+	struct apm_call *call = call_begin_on(p, stmt);
 	struct apm_handle *h;
 	bool inside;
 
 	if (!call)
 		return;
-	call->seq = 0;
 	h = handle_get(stmt);
 	if (!h)
 		return;
-	stmt_leave(h, stmt, lib);
+	stmt_leave(h, stmt, p->lib);
 	text_id = h->exec.text_id;
-	exec_start(t, &h->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, lib->lib_id);
+	exec_start(p->t, &h->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, p->lib->lib_id);
 	call->seq = h->exec.seq;
 	h->exec.text_id = text_id;
 	h->exec.flags = APM_STMT_PREPARED;
-	h->exec.call_site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
-	stmt_conn(h, stmt, lib);
-	if (APM_COOKIE_SYMBOL(cookie) == SYM_mariadb_stmt_execute_direct)
-		stmt_text(h, h->exec.seq, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	h->exec.call_site = probe_call_site(p, &inside);
+	stmt_conn(h, stmt, p->lib);
+	if (probe_symbol(p) == SYM_mariadb_stmt_execute_direct)
+		stmt_text(h, h->exec.seq, PT_REGS_PARM2(p->ctx), PT_REGS_PARM3(p->ctx));
 	else if (!text_id)
 		h->exec.flags |= APM_STMT_TEXT_UNKNOWN;
-	bound_values(t, &h->exec, stmt, lib);
+	bound_values(p->t, &h->exec, stmt, p->lib);
 }
 
 static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, const struct apm_lib *lib,
@@ -230,15 +222,15 @@ static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, con
 	stmt_end(h, stmt, 0, now);
 }
 
-static __always_inline void stmt_store_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
+static __always_inline void stmt_store_enter(const struct probe *p)
 {
-	u64 stmt = PT_REGS_PARM1(ctx);
+	u64 stmt = PT_REGS_PARM1(p->ctx);
 	struct apm_handle *h = handle_find(stmt);
 	struct apm_call *call;
 
 	if (!h || !h->exec.seq)
 		return;
-	call = call_begin(ctx, t, stmt, cookie);
+	call = call_begin_on(p, stmt);
 	if (!call)
 		return;
 	call->seq = h->exec.seq;

@@ -6,9 +6,7 @@
  * handle, whose state is then "ready", not "run". Struct offsets come from the library's own accessors,
  * decoded when it is attached (user/collect/lib_sqlite.c).
  */
-#include "object.bpf.h"
-#include "statement.bpf.h"
-#include "text.bpf.h"
+#include "probe.bpf.h"
 #include "lib/sqlite.h"
 
 enum { APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER) };
@@ -25,9 +23,9 @@ enum { APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 /* ---- connections ---- */
 
-static __noinline int db_announce(u64 db, u32 lib_id, u64 filename)
+static __noinline int db_announce(u64 db, const struct apm_lib *lib, u64 filename)
 {
-	struct apm_ev_conn *e = conn_event(db, APM_SYSTEM_SQLITE, lib_id, 0);
+	struct apm_ev_conn *e = conn_event(db, lib, 0);
 
 	if (!e)
 		return 0;
@@ -38,52 +36,31 @@ static __noinline int db_announce(u64 db, u32 lib_id, u64 filename)
 }
 
 /* First statement of a connection whose opening was not seen: user space finds out which file it is. */
-static __always_inline void db_seen(u64 db, u32 lib_id)
+static __always_inline void db_seen(u64 db, const struct apm_lib *lib)
 {
-	struct apm_key key = object_key(db);
-
-	if (!db || bpf_map_lookup_elem(&conns, &key))
+	if (!db || conn_find(db))
 		return;
-	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
-	db_announce(db, lib_id, 0);
+	conn_add(db);
+	db_announce(db, lib, 0);
 }
-
-static __always_inline void db_closed(u64 db)
-{
-	if (db && conn_find(db))
-		conn_retire(db, 0);
-}
-
-/* ---- errors ---- */
 
 /* Extended code and message, as sqlite3_extended_errcode() and sqlite3_errmsg() would give them now. */
 static __noinline int db_error(u64 db, const struct apm_lib *lib, u64 seq, s32 rc)
 {
-	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);
-	u64 off, z_off;
+	struct apm_ev_error *e = error_event(seq, rc, lib);
+	u64 off, z_off, value;
 	u32 code;
 
 	if (!e)
 		return 0;
-	event_header(&e->hdr, APM_EV_ERROR, sizeof(*e), seq);
-	e->number = rc;
-	e->system = APM_SYSTEM_SQLITE;
-	e->reserved = 0;
-	__builtin_memset(e->sqlstate, 0, sizeof(e->sqlstate));
-	__builtin_memset(e->message, 0, sizeof(e->message));
-	e->size = 0;
 	if (db && lib_off(lib, APM_OFF_LITE_DB_ERRCODE, &off)) {
 		code = read_u32(db + off);
 		if ((code & 0xff) == ((u32)rc & 0xff))
 			e->number = code;
 	}
 	if (db && lib_off(lib, APM_OFF_LITE_DB_ERRVALUE, &off) && lib_off(lib, APM_OFF_LITE_MEM_Z, &z_off)) {
-		u64 value = read_u64(db + off);
-		u64 text = value ? read_u64(value + z_off) : 0;
-		s64 n = text ? bpf_probe_read_user_str(e->message, sizeof(e->message), (void *)text) : 0;
-
-		e->size = n > 0 ? n - 1 : 0;
+		value = read_u64(db + off);
+		error_message(e, value ? read_u64(value + z_off) : 0);
 	}
 	event_submit(e);
 	return 0;
@@ -178,20 +155,16 @@ static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, con
 	s32 size = lib->off[APM_OFF_LITE_MEM_SIZE], i;
 	u64 h = hash_start();
 
-	x->param_count = v->vars > 255 ? 255 : v->vars;
 	t->partial = v->vars > APM_MAX_PARAMS;
 	if (!v->values || size <= 0 || lib->off[APM_OFF_LITE_MEM_FLAGS] < 0 ||
 	    lib->off[APM_OFF_LITE_MEM_Z] < 0 || lib->off[APM_OFF_LITE_MEM_N] < 0) {
 		t->partial = 1;
+		h = 0;
 	} else {
 		for (i = 0; i < APM_MAX_PARAMS && i < v->vars; i++)
 			h = value_hash(lib, v->values + (u64)i * size, h);
-		x->param_hash = h;
 	}
-	if (t->partial) {
-		x->flags |= APM_STMT_PARAMS_PARTIAL;
-		count(APM_CNT_PARAMS_PARTIAL);
-	}
+	params_hashed(t, x, h, v->vars);
 	return 0;
 }
 
@@ -235,7 +208,7 @@ static __always_inline void execution_start(struct apm_thread *t, struct apm_han
 	if (h->inside || !h->text_known || h->text_ptr != v->text) {
 		h->db = v->db;
 		h->readonly = v->readonly;
-		db_seen(h->db, lib->lib_id);
+		db_seen(h->db, lib);
 		if (v->text)
 			handle_text(h, v->text);
 	}
@@ -249,13 +222,6 @@ static __always_inline void execution_end(struct apm_handle *h, u64 stmt, u16 fl
 {
 	statement_send(&h->exec, h->db, stmt, flags, now);
 	h->exec.seq = 0;
-}
-
-static __always_inline struct apm_handle *handle_create(const struct apm_key *key)
-{
-	if (bpf_map_update_elem(&handles, key, &handle_zero, BPF_NOEXIST))
-		count(APM_CNT_MAP_FULL);
-	return bpf_map_lookup_elem(&handles, key);
 }
 
 /* ---- sqlite3_step ---- */
@@ -274,30 +240,27 @@ static __always_inline bool site_wanted(const struct apm_thread *t, const struct
 	       !(h->runs & SITE_RUN_MASK);
 }
 
-static __always_inline void step_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-				       const struct apm_lib *lib)
+static __always_inline void step_enter(const struct probe *p)
 {
-	u64 stmt = PT_REGS_PARM1(ctx), sp = PT_REGS_SP(ctx), site = 0, now;
-	struct apm_key key = object_key(stmt);
+	u64 stmt = PT_REGS_PARM1(p->ctx), site = 0, now;
 	bool inside = false, site_read;
-	struct apm_handle *h;
+	struct apm_thread *t = p->t;
+	struct apm_handle *h = handle_find(stmt);
 	struct stmt_view v;
 	struct apm_call *call;
 
-	calls_unwind_entry(t, sp);
-	h = bpf_map_lookup_elem(&handles, &key);
 	site_read = site_wanted(t, h);
 	if (site_read)
-		site = call_site(ctx, lib, APM_COOKIE_ADDR(cookie), &inside);
+		site = probe_call_site(p, &inside);
 	if (t->depth && inside)
 		return; /* SQLite's own: schema reading, virtual tables, foreign keys */
-	if (!stmt_read(stmt, lib, &v))
+	if (!stmt_read(stmt, p->lib, &v))
 		return;
 	if (!h)
-		h = handle_create(&key);
+		h = handle_add(stmt);
 	if (!h)
 		return;
-	call = call_push(t);
+	call = call_begin(p, stmt, 0);
 	if (!call)
 		return;
 	now = bpf_ktime_get_ns();
@@ -309,15 +272,11 @@ static __always_inline void step_enter(struct pt_regs *ctx, struct apm_thread *t
 	} else {
 		if (site_read)
 			h->inside = inside;
-		execution_start(t, h, &v, lib, site, now);
+		execution_start(t, h, &v, p->lib, site, now);
 		if (t->depth > 1)
 			h->exec.flags |= APM_STMT_NESTED;
 	}
-	call->sp = sp;
-	call->obj = stmt;
 	call->seq = h->exec.seq;
-	call->symbol = SYM_sqlite3_step;
-	call->lib_id = lib->lib_id;
 }
 
 /* A text whose page was not present at the entry is there now. */
@@ -337,11 +296,16 @@ static __noinline int text_again(struct apm_handle *h)
 	return 0;
 }
 
-static __always_inline void step_return(struct apm_handle *h, u64 stmt, s32 rc, const struct apm_lib *lib)
+static __always_inline void step_return(const struct apm_call *call, s32 rc, const struct apm_lib *lib)
 {
-	struct apm_exec *x = &h->exec;
-	u64 now = bpf_ktime_get_ns(), off;
+	struct apm_handle *h = handle_find(call->obj);
+	struct apm_exec *x;
+	u64 now, off;
 
+	if (!h || h->exec.seq != call->seq)
+		return;
+	x = &h->exec;
+	now = bpf_ktime_get_ns();
 	exec_leave(x, now);
 	if (!h->text_known && h->text_ptr)
 		text_again(h);
@@ -358,37 +322,29 @@ static __always_inline void step_return(struct apm_handle *h, u64 stmt, s32 rc, 
 		   handle_changes(h, lib) != h->mark) {
 		x->rows = read_u64(h->db + off);
 	}
-	execution_end(h, stmt, 0, now);
+	execution_end(h, call->obj, 0, now);
 }
 
 /* ---- sqlite3_prepare*: only a failure is of interest, the text of a success is in the handle ---- */
 
-static __always_inline void prepare_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-					  const struct apm_lib *lib)
+static __always_inline void prepare_enter(const struct probe *p)
 {
-	u64 sp = PT_REGS_SP(ctx), now;
+	u64 now = bpf_ktime_get_ns();
 	struct apm_call *call;
 
-	calls_unwind_entry(t, sp);
-	if (t->depth)
+	if (p->t->depth)
 		return;
-	call = call_push(t);
+	call = call_begin(p, PT_REGS_PARM1(p->ctx), seq_make(now));
 	if (!call)
 		return;
-	now = bpf_ktime_get_ns();
-	call->sp = sp;
-	call->obj = PT_REGS_PARM1(ctx);
-	call->arg[0] = PT_REGS_PARM2(ctx);
-	call->arg[1] = PT_REGS_PARM3(ctx);
+	call->arg[0] = PT_REGS_PARM2(p->ctx);
+	call->arg[1] = PT_REGS_PARM3(p->ctx);
 	call->enter = now;
-	call->seq = seq_make(now);
-	call->symbol = APM_COOKIE_SYMBOL(cookie);
-	call->lib_id = lib->lib_id;
 }
 
-static __noinline int prepare_failed(struct apm_thread *t, const struct apm_call *call,
-				     const struct apm_lib *lib, s32 rc)
+static __always_inline void prepare_failed(const struct probe *p, s32 rc)
 {
+	const struct apm_call *call = p->call;
 	struct text_source src = {
 		.text_id = call->seq,
 		.conn = call->obj,
@@ -398,153 +354,114 @@ static __noinline int prepare_failed(struct apm_thread *t, const struct apm_call
 	};
 	struct apm_exec x;
 
-	db_seen(call->obj, lib->lib_id);
-	exec_start(t, &x, call->enter, APM_SYSTEM_SQLITE, lib->lib_id);
+	db_seen(call->obj, p->lib);
+	exec_start(p->t, &x, call->enter, APM_SYSTEM_SQLITE, p->lib->lib_id);
 	x.seq = call->seq;
 	x.text_id = call->seq;
 	exec_leave(&x, bpf_ktime_get_ns());
 	if (text_send(&src) < 0)
 		count(APM_CNT_UNREADABLE_TEXT);
-	db_error(call->obj, lib, x.seq, rc);
+	db_error(call->obj, p->lib, x.seq, rc);
 	statement_send(&x, call->obj, 0, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED, x.t_last);
-	return 0;
 }
 
-/* ---- sqlite3_open ---- */
+/* ---- connections that come ---- */
 
 /* sqlite3_open(filename, ppDb), sqlite3_open_v2(filename, ppDb, flags, zVfs): the same where it matters. */
-static __always_inline void open_enter(struct pt_regs *ctx, struct apm_thread *t, u64 cookie,
-				       const struct apm_lib *lib)
+static __always_inline void open_enter(const struct probe *p)
 {
-	u64 sp = PT_REGS_SP(ctx);
 	struct apm_call *call;
 
-	calls_unwind_entry(t, sp);
-	if (t->depth)
+	if (p->t->depth)
 		return;
-	call = call_push(t);
+	call = call_begin(p, 0, 0);
 	if (!call)
 		return;
-	call->sp = sp;
-	call->obj = 0;
-	call->seq = 0;
-	call->arg[0] = PT_REGS_PARM1(ctx);
-	call->arg[1] = PT_REGS_PARM2(ctx);
-	call->symbol = APM_COOKIE_SYMBOL(cookie);
-	call->lib_id = lib->lib_id;
+	call->arg[0] = PT_REGS_PARM1(p->ctx);
+	call->arg[1] = PT_REGS_PARM2(p->ctx);
 }
 
-static __always_inline void open_return(const struct apm_call *call, s32 rc)
+static __always_inline void open_return(const struct apm_call *call, s32 rc, const struct apm_lib *lib)
 {
-	struct apm_key key = object_key(read_u64(call->arg[1]));
+	u64 db = read_u64(call->arg[1]);
 
-	if (rc != SQLITE_OK || !key.ptr)
+	if (rc != SQLITE_OK || !db)
 		return;
-	if (bpf_map_update_elem(&conns, &key, &conn_zero, BPF_ANY))
-		count(APM_CNT_MAP_FULL);
-	db_announce(key.ptr, call->lib_id, call->arg[0]);
+	conn_add(db);
+	db_announce(db, lib, call->arg[0]);
 }
 
-/* ---- handles that go ---- */
+/* ---- handles and connections that go ---- */
 
 static __always_inline void handle_gone(u64 stmt, bool finalized)
 {
-	struct apm_key key = object_key(stmt);
-	struct apm_handle *h = bpf_map_lookup_elem(&handles, &key);
+	struct apm_handle *h = handle_find(stmt);
 
 	if (!h)
 		return;
 	if (h->exec.seq)
 		execution_end(h, stmt, 0, bpf_ktime_get_ns());
 	if (finalized)
-		bpf_map_delete_elem(&handles, &key);
+		handle_forget(stmt);
+}
+
+static __always_inline void db_closed(u64 db)
+{
+	if (db && conn_find(db))
+		conn_retire(db, 0);
 }
 
 /* ---- programs ---- */
 
-SEC("uprobe.multi")
-int sqlite_entry(struct pt_regs *ctx)
+static __always_inline void sqlite_enter(const struct probe *p)
 {
-	u64 cookie = attach_cookie(ctx);
-	u32 lib_id = APM_COOKIE_LIB(cookie);
-	struct apm_thread *t = thread_enter();
-	struct apm_lib *lib;
-
-	stay_on_task_stack(ctx);
-	if (!t)
-		return 0;
-	lib = bpf_map_lookup_elem(&libs, &lib_id);
-	if (!lib)
-		return 0;
-	switch (APM_COOKIE_SYMBOL(cookie)) {
+	switch (probe_symbol(p)) {
 	case SYM_sqlite3_step:
-		step_enter(ctx, t, cookie, lib);
+		step_enter(p);
 		break;
 	case SYM_sqlite3LockAndPrepare:
 	case SYM_sqlite3_prepare:
 	case SYM_sqlite3_prepare_v2:
 	case SYM_sqlite3_prepare_v3:
-		prepare_enter(ctx, t, cookie, lib);
+		prepare_enter(p);
 		break;
 	case SYM_sqlite3_open:
 	case SYM_sqlite3_open_v2:
-		open_enter(ctx, t, cookie, lib);
+		open_enter(p);
 		break;
 	case SYM_sqlite3_finalize:
-		handle_gone(PT_REGS_PARM1(ctx), true);
+		handle_gone(PT_REGS_PARM1(p->ctx), true);
 		break;
 	case SYM_sqlite3_reset:
-		handle_gone(PT_REGS_PARM1(ctx), false);
+		handle_gone(PT_REGS_PARM1(p->ctx), false);
 		break;
 	case SYM_sqlite3_close:
 	case SYM_sqlite3_close_v2:
-		db_closed(PT_REGS_PARM1(ctx));
+		db_closed(PT_REGS_PARM1(p->ctx));
 		break;
 	}
-	return 0;
 }
 
-SEC("uprobe.multi")
-int sqlite_return(struct pt_regs *ctx)
+static __always_inline void sqlite_leave(const struct probe *p, u64 value)
 {
-	struct apm_thread *t = thread_find();
-	s32 rc = (s32)PT_REGS_RC(ctx);
-	struct apm_handle *h;
-	struct apm_call *call;
-	struct apm_lib *lib;
-	struct apm_key key;
-	u32 lib_id;
+	s32 rc = (s32)value;
 
-	stay_on_task_stack(ctx);
-	if (!t)
-		return 0;
-	calls_unwind_return(t, PT_REGS_SP(ctx));
-	call = call_returning(t, PT_REGS_SP(ctx));
-	if (!call)
-		return 0; /* an inner call that is not followed */
-	lib_id = call->lib_id;
-	lib = bpf_map_lookup_elem(&libs, &lib_id);
-	if (!lib)
-		return 0;
-	switch (call->symbol) {
+	switch (p->call->symbol) {
 	case SYM_sqlite3_step:
-		key = object_key(call->obj);
-		h = bpf_map_lookup_elem(&handles, &key);
-		if (h && h->exec.seq == call->seq)
-			step_return(h, key.ptr, rc, lib);
+		step_return(p->call, rc, p->lib);
 		break;
 	case SYM_sqlite3LockAndPrepare:
 	case SYM_sqlite3_prepare:
 	case SYM_sqlite3_prepare_v2:
 	case SYM_sqlite3_prepare_v3:
 		if (rc != SQLITE_OK)
-			prepare_failed(t, call, lib, rc);
+			prepare_failed(p, rc);
 		break;
 	case SYM_sqlite3_open:
 	case SYM_sqlite3_open_v2:
-		open_return(call, rc);
+		open_return(p->call, rc, p->lib);
 		break;
 	}
-	call_pop(t);
-	return 0;
 }
+
+LIBRARY_PROGRAMS(sqlite)
