@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "detect/scenario.h"
 #include "sql/sql.h"
 
 static const char usage[] =
@@ -40,6 +41,7 @@ struct job {
 	uint64_t literal_hash;
 	uint64_t fingerprint;
 	unsigned int statements;
+	int shape; /* no SQL: a command of a cache, a request */
 	int failed;
 };
 
@@ -224,6 +226,18 @@ static void job_begin(struct job *job)
 	job->stmt_class = SQL_CLASS_EMPTY;
 }
 
+/* A command of a cache or a request: its shape, as the detectors have it. */
+static void analyse_shape(struct job *job, struct str text)
+{
+	const char *blank = text.len ? memchr(text.ptr, ' ', text.len) : NULL;
+
+	scenario_shape(&job->normalized, text);
+	job->fingerprint = scenario_fingerprint((struct str){job->normalized.ptr, job->normalized.len});
+	snprintf(job->operation, sizeof(job->operation), "%.*s", blank ? (int)(blank - text.ptr) : 0,
+		 text.len ? text.ptr : "");
+	job->stmt_class = text.len ? SQL_CLASS_QUERY : SQL_CLASS_EMPTY;
+}
+
 static json_t *answer(struct job *job, const char *text, size_t len)
 {
 	static const char *const classes[] = {"query", "control", "empty"};
@@ -233,7 +247,9 @@ static json_t *answer(struct job *job, const char *text, size_t len)
 	job_begin(job);
 	json_decref(job->collections);
 	job->collections = json_array();
-	if (analyse_all(job, text, len, 0)) {
+	if (job->shape) {
+		analyse_shape(job, (struct str){text, len});
+	} else if (analyse_all(job, text, len, 0)) {
 		json_object_set_new(out, "error", json_string("out of memory"));
 		return out;
 	}
@@ -256,12 +272,15 @@ static void json_line(struct job *job, const char *line, size_t len)
 	json_error_t error;
 	json_t *in = json_loadb(line, len, JSON_ALLOW_NUL, &error), *query, *hex, *out = NULL;
 	const char *dialect;
+	enum span_type type;
 
 	query = json_object_get(in, "query");
 	hex = json_object_get(in, "query_hex");
 	dialect = json_string_value(json_object_get(in, "dialect"));
 	if (dialect)
 		job->sql.dialect = sql_dialect_from(str_from(dialect));
+	type = scenario_type(dialect ? str_from(dialect) : STR(""));
+	job->shape = type == SPAN_CACHE || type == SPAN_HTTP;
 	if (json_is_string(query)) {
 		out = answer(job, json_string_value(query), json_string_length(query));
 	} else if (json_is_string(hex)) {

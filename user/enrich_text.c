@@ -142,6 +142,7 @@ static void tell_part(struct enrich_text *t, const struct apm_ev_text *last, str
 		.fingerprint = info->fingerprint,
 		.literal_hash = info->literal_hash,
 		.literal_count = info->literal_count,
+		.param_count = info->param_count,
 		.flags = last->hdr.flags & (APM_TEXT_TRUNCATED | APM_TEXT_UNREADABLE | APM_TEXT_MIN_LEN),
 		.true_len = last->total_len,
 		.part = (uint16_t)part,

@@ -59,7 +59,7 @@ static const struct field text_fields[] = {
 	FIELD(text.literal_count), FIELD(text.flags),	FIELD(text.true_len),	 FIELD(text.part),
 	FIELD(text.parts),	   FIELD(text.system),	FIELD(text.stmt_class),	 FIELD(text.kind),
 	FIELD(text.normalized),	   FIELD(text.summary), FIELD(text.operation),	 FIELD(text.collections),
-	FIELD(text.tags),	   FIELD(text.raw),
+	FIELD(text.tags),	   FIELD(text.raw),	FIELD(text.param_count),
 };
 
 static const struct field process_fields[] = {

@@ -75,6 +75,7 @@ struct rec_text {
 	struct str collections; /* separated by \n */
 	struct str tags;	/* key=value separated by \n, from sqlcommenter and the like */
 	struct str raw;
+	uint32_t param_count; /* placeholders in the text; 0 in captures of before */
 };
 
 struct rec_process {

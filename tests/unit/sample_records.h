@@ -65,7 +65,7 @@ static const struct record sample_records[] = {
 	{.hdr = &sample_procs[2].hdr, .proc = &sample_procs[2]},
 	{.hdr = &sample_hdrs[1],
 	 .text = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, STR("SELECT ? FROM a, b"), STR("SELECT a b"),
-		  STR("SELECT"), STR("a\nb"), STR("route=/x"), STR("SELECT 1 FROM a, b")}},
+		  STR("SELECT"), STR("a\nb"), STR("route=/x"), STR("SELECT 1 FROM a, b"), 13}},
 	{.hdr = &sample_hdrs[2], .process = {1, 2, 3, STR("comm"), STR("/bin/x y.py"), STR("c0ffee")}},
 	{.hdr = &sample_hdrs[3], .frame = {1, REC_FRAME_JIT, 3, STR("main"), STR("/bin/x"), STR("abcdef")}},
 	{.hdr = &sample_hdrs[4], .sample = {1, REC_STACK_BROKEN, 2, 3, sample_frames, STR("worker")}},

@@ -71,6 +71,7 @@ static void same_meta_and_text(const struct record *a, const struct record *b)
 		SAME(text.fingerprint);
 		SAME(text.literal_hash);
 		SAME(text.literal_count);
+		SAME(text.param_count);
 		SAME(text.flags);
 		SAME(text.true_len);
 		SAME(text.part);

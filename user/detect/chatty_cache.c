@@ -34,5 +34,6 @@ void chatty_cache_describe(const struct detect *d, const struct finding *f, stru
 	detect_add_ms(evidence, f->total_ns);
 	strbuf_adds(evidence, ".");
 	strbuf_adds(recommendation,
-		    "Ask for all keys at once with MGET, or send the commands in one pipeline.");
+		    "Ask for all keys at once with MGET, or send the commands in one pipeline; what is read "
+		    "under one key again and again is better kept for the unit of work.");
 }

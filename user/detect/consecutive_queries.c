@@ -81,9 +81,11 @@ void consecutive_queries_unit(struct detect *d, const struct detector *self, con
 	for (i = unit->span_total - kept; i < unit->span_total; i++) {
 		const struct unit_span *span = &unit->span[i % unit->span_max];
 
-		if (span->type != SPAN_DB || span->stmt_class != SQL_CLASS_QUERY || span->t_start < end)
+		if (span->type != SPAN_DB)
+			continue;
+		if (span->stmt_class != SQL_CLASS_QUERY || span->t_start < end)
 			end_row(d, self, unit, &row);
-		if (span->type == SPAN_DB && span->stmt_class == SQL_CLASS_QUERY && span->t_start >= end)
+		if (span->stmt_class == SQL_CLASS_QUERY && span->t_start >= end)
 			add_span(d, &row, span);
 		if (span->t_end > end)
 			end = span->t_end;

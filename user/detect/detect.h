@@ -68,8 +68,8 @@ struct finding {
 	uint64_t bursts, burst_min, burst_max;
 	uint64_t related[FINDING_RELATED]; /* other queries that matter; 0 = none */
 	char code[48];
-	uint8_t system;
-	uint64_t number; /* what a detector wants to remember of its own */
+	uint8_t system, kind; /* kind: enum sql_kind of the repeats */
+	uint64_t number;      /* what a detector wants to remember of its own */
 	int announced;
 };
 
@@ -127,6 +127,10 @@ void detect_text(const struct detect *d, uint64_t fingerprint, struct detect_que
 /* The finding of this detector at (fingerprint, place), new or not. NULL = out of memory. */
 struct finding *detect_finding(struct detect *d, const struct detector *self, uint64_t fingerprint,
 			       uint64_t place);
+/* Units of work counted so far. */
+uint64_t detect_units(const struct detect *d);
+/* Whether (a, b) is new to this detector. Bounded: what has not been asked for longest is forgotten. */
+int detect_is_new(struct detect *d, const struct detector *self, uint64_t a, uint64_t b);
 /* From now on it is reported; announces it once. */
 void detect_certain(struct detect *d, struct finding *f);
 /* Severity by time that can be saved and by the count in one unit: one table for all (registry.c). */

@@ -13,6 +13,7 @@
 			  const struct detect_error *error)
 #define DETECT_UNIT(name) \
 	void name##_unit(struct detect *d, const struct detector *self, const struct unit *unit)
+#define DETECT_END(name)      void name##_end(struct detect *d, const struct detector *self, struct finding *f)
 #define DETECT_SEVERITY(name) enum severity name##_severity(const struct finding *f)
 #define DETECT_DESCRIBE(name)                                                                       \
 	void name##_describe(const struct detect *d, const struct finding *f, struct strbuf *title, \
@@ -22,7 +23,7 @@ DETECT_UNIT(n_plus_one);
 DETECT_DESCRIBE(n_plus_one);
 DETECT_UNIT(duplicate_query);
 DETECT_DESCRIBE(duplicate_query);
-void repeats_end(struct detect *d, const struct detector *self, struct finding *f);
+DETECT_END(repeats);
 DETECT_SEVERITY(repeats);
 
 DETECT_STATEMENT(slow_query);
@@ -55,7 +56,10 @@ DETECT_DESCRIBE(idle_in_transaction);
 DETECT_UNIT(chatty_cache);
 DETECT_DESCRIBE(chatty_cache);
 
+DETECT_STATEMENT(connection_churn);
 DETECT_UNIT(connection_churn);
+DETECT_END(connection_churn);
+DETECT_SEVERITY(connection_churn);
 DETECT_DESCRIBE(connection_churn);
 
 DETECT_STATEMENT(pool_saturation);

@@ -2,10 +2,54 @@
 /* The same statement with the same parameters again and again in a unit of work. */
 #include "detect/detectors.h"
 #include "detect/repeats.h"
+#include "detect/words.h"
+
+/* The same text gives something else each time, or is executed for what it does. */
+static const char *const changing[] = {"NEXTVAL",
+				       "LASTVAL",
+				       "CURRVAL",
+				       "SETVAL",
+				       "RANDOM",
+				       "RAND",
+				       "RANDOMBLOB",
+				       "GEN_RANDOM_UUID",
+				       "UUID",
+				       "UUID_GENERATE_V4",
+				       "UUID_SHORT",
+				       "CLOCK_TIMESTAMP",
+				       "SYSDATE",
+				       "LAST_INSERT_ID",
+				       "LAST_INSERT_ROWID",
+				       "CHANGES",
+				       "TOTAL_CHANGES",
+				       "ROW_COUNT",
+				       "FOUND_ROWS",
+				       "PG_SLEEP",
+				       "SLEEP",
+				       "PG_NOTIFY",
+				       "PG_ADVISORY_LOCK",
+				       "PG_ADVISORY_XACT_LOCK",
+				       "PG_ADVISORY_UNLOCK",
+				       "PG_TRY_ADVISORY_LOCK",
+				       "PG_TRY_ADVISORY_XACT_LOCK",
+				       "GET_LOCK",
+				       "RELEASE_LOCK",
+				       "LOCKED",
+				       "FETCH",
+				       "CALL",
+				       NULL};
 
 static int is_read(uint8_t kind)
 {
 	return kind == SQL_KIND_READ || kind == SQL_KIND_COUNT || kind == SQL_KIND_OTHER;
+}
+
+static int may_change(const struct detect *d, uint64_t fingerprint)
+{
+	struct detect_query q;
+
+	detect_text(d, fingerprint, &q);
+	return words_any(q.normalized, changing);
 }
 
 void duplicate_query_unit(struct detect *d, const struct detector *self, const struct unit *unit)
@@ -20,7 +64,7 @@ void duplicate_query_unit(struct detect *d, const struct detector *self, const s
 		const struct repeat *r = &unit->repeat[i];
 
 		if (r->type != SPAN_DB || !is_read(r->kind) || r->total_ns < opt->min_total_ns ||
-		    !repeats_equal(r, opt->n_plus_one))
+		    !repeats_equal(r, opt->n_plus_one) || may_change(d, r->fingerprint))
 			continue;
 		repeats_judge(unit, r, opt->n_plus_one, &verdict);
 		repeats_report(d, self, unit, r, &verdict);

@@ -2,13 +2,18 @@
 /* A read that returns very many rows at once. */
 #include "detect/detectors.h"
 
+static int returns_rows(uint8_t kind)
+{
+	return kind == SQL_KIND_READ || kind == SQL_KIND_COUNT || kind == SQL_KIND_OTHER;
+}
+
 void large_result_statement(struct detect *d, const struct detector *self, const struct statement *stmt,
 			    const struct statement *was)
 {
 	uint64_t most = detect_options(d)->large_rows;
 	struct finding *f;
 
-	if (stmt->type != SPAN_DB || (stmt->kind != SQL_KIND_READ && stmt->kind != SQL_KIND_OTHER) ||
+	if (stmt->type != SPAN_DB || stmt->stmt_class != SQL_CLASS_QUERY || !returns_rows(stmt->kind) ||
 	    stmt->rows < most || (was && was->rows >= most))
 		return;
 	f = detect_finding(d, self, stmt->fingerprint, 0);

@@ -3,6 +3,7 @@
 #include "detect/detectors.h"
 #include "detect/words.h"
 
+static const char *const tables[] = {"FROM", "TABLE", NULL};
 static const char *const bounded[] = {"WHERE", "LIMIT", "FETCH", "TOP", "ROWNUM", "GROUP", NULL};
 
 void missing_limit_statement(struct detect *d, const struct detector *self, const struct statement *stmt,
@@ -16,7 +17,7 @@ void missing_limit_statement(struct detect *d, const struct detector *self, cons
 	    (was && was->rows >= most))
 		return;
 	detect_text(d, stmt->fingerprint, &q);
-	if (q.normalized.len == 0 || words_any(q.normalized, bounded))
+	if (!words_any(q.normalized, tables) || words_any(q.normalized, bounded))
 		return;
 	f = detect_finding(d, self, stmt->fingerprint, 0);
 	if (!f)

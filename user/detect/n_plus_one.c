@@ -2,6 +2,12 @@
 /* N+1: one statement executed again and again in a unit of work, each time with other parameters. */
 #include "detect/detectors.h"
 #include "detect/repeats.h"
+#include "detect/words.h"
+
+/* Reads with so many values each, in a list, are a loop over batches already. */
+#define BATCH_VALUES 10
+
+static const char *const list[] = {"IN", "VALUES", "ANY", NULL};
 
 static const char *const advice_of[] = {
 	[SQL_KIND_READ] =
@@ -25,6 +31,16 @@ static const char *advice(uint8_t kind)
 	return kind < sizeof(advice_of) / sizeof(advice_of[0]) ? advice_of[kind] : NULL;
 }
 
+static int is_batch(const struct detect *d, const struct repeat *r)
+{
+	struct detect_query q;
+
+	if (r->kind != SQL_KIND_READ || r->literals < BATCH_VALUES * r->count)
+		return 0;
+	detect_text(d, r->fingerprint, &q);
+	return words_any(q.normalized, list);
+}
+
 void n_plus_one_unit(struct detect *d, const struct detector *self, const struct unit *unit)
 {
 	const struct detect_options *opt = detect_options(d);
@@ -37,7 +53,7 @@ void n_plus_one_unit(struct detect *d, const struct detector *self, const struct
 		const struct repeat *r = &unit->repeat[i];
 
 		if (r->type != SPAN_DB || !advice(r->kind) || r->total_ns < opt->min_total_ns ||
-		    !repeats_differ(r, opt->n_plus_one))
+		    !repeats_differ(r, opt->n_plus_one) || is_batch(d, r))
 			continue;
 		repeats_judge(unit, r, opt->n_plus_one, &verdict);
 		repeats_report(d, self, unit, r, &verdict);
@@ -47,9 +63,6 @@ void n_plus_one_unit(struct detect *d, const struct detector *self, const struct
 void n_plus_one_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
 			 struct strbuf *evidence, struct strbuf *recommendation)
 {
-	struct detect_query q;
-
-	detect_text(d, f->fingerprint, &q);
 	strbuf_addf(title, "N+1: %llu times in one %s: ", (unsigned long long)f->worst_count,
 		    unit_kind_name(f->unit_kind));
 	detect_add_name(d, title, f->fingerprint);
@@ -73,6 +86,6 @@ void n_plus_one_describe(const struct detect *d, const struct finding *f, struct
 				    (unsigned long long)f->parent_rows, (unsigned long long)f->number);
 	}
 	strbuf_adds(evidence, ".");
-	if (advice(q.kind))
-		strbuf_adds(recommendation, advice(q.kind));
+	if (advice(f->kind))
+		strbuf_adds(recommendation, advice(f->kind));
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define FINDINGS_MAX 4096
+#define SEEN_MAX     65536
 #define MS	     1000000ULL
 #define SECOND	     (1000 * MS)
 
@@ -33,8 +34,8 @@ const struct detector detectors[] = {
 	{"idle_in_transaction", 0, idle_in_transaction_statement, NULL, NULL, NULL,
 	 idle_in_transaction_severity, idle_in_transaction_describe},
 	{"chatty_cache", 0, NULL, NULL, chatty_cache_unit, NULL, repeats_severity, chatty_cache_describe},
-	{"connection_churn", 0, NULL, NULL, connection_churn_unit, NULL, repeats_severity,
-	 connection_churn_describe},
+	{"connection_churn", 0, connection_churn_statement, NULL, connection_churn_unit, connection_churn_end,
+	 connection_churn_severity, connection_churn_describe},
 	{"pool_saturation", 0, pool_saturation_statement, NULL, NULL, NULL, pool_saturation_severity,
 	 pool_saturation_describe},
 	{"consecutive_queries", 1, NULL, NULL, consecutive_queries_unit, NULL, consecutive_queries_severity,
@@ -65,9 +66,10 @@ struct detect {
 	detect_query_fn query;
 	void (*on_certain)(const struct finding *f, void *arg);
 	void *arg;
+	struct table *seen;	/* what detect_is_new() was asked */
 	struct table *findings; /* (fingerprint, detector and place) -> struct finding */
 	uint64_t enabled;	/* bit per row */
-	uint64_t certain;
+	uint64_t certain, units;
 	int previewing;
 	struct finding preview; /* stands for the one in the table while previewing */
 	struct table_key preview_key;
@@ -104,8 +106,9 @@ struct detect *detect_new(const struct detect_options *opt, detect_query_fn quer
 	if (!d)
 		return NULL;
 	d->findings = table_new(FINDINGS_MAX, sizeof(struct finding), NULL, NULL);
-	if (!d->findings) {
-		free(d);
+	d->seen = table_new(SEEN_MAX, 1, NULL, NULL);
+	if (!d->findings || !d->seen) {
+		detect_free(d);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -123,6 +126,7 @@ void detect_free(struct detect *d)
 	if (!d)
 		return;
 	table_free(d->findings);
+	table_free(d->seen);
 	free(d);
 }
 
@@ -168,6 +172,7 @@ void detect_unit(struct detect *d, const struct unit *unit)
 {
 	int i;
 
+	d->units += !d->previewing && !unit->inner;
 	FOR_ENABLED(i, on_unit)
 	detectors[i].on_unit(d, &detectors[i], unit);
 }
@@ -223,6 +228,19 @@ uint64_t detect_count(const struct detect *d)
 uint64_t detect_evicted(const struct detect *d)
 {
 	return table_evicted(d->findings);
+}
+
+uint64_t detect_units(const struct detect *d)
+{
+	return d->units;
+}
+
+int detect_is_new(struct detect *d, const struct detector *self, uint64_t a, uint64_t b)
+{
+	int is_new = 0;
+
+	table_put(d->seen, (struct table_key){a, hash_mix(b, (uint64_t)(self - detectors))}, &is_new);
+	return is_new;
 }
 
 const struct detect_options *detect_options(const struct detect *d)

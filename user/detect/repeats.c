@@ -48,14 +48,14 @@ void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t thr
 
 int repeats_differ(const struct repeat *r, uint32_t threshold)
 {
-	return r->count >= threshold && distinct_count(&r->params) + r->unknown >= threshold;
+	return r->chain >= threshold && distinct_count(&r->params) + r->unknown >= threshold;
 }
 
 int repeats_equal(const struct repeat *r, uint32_t threshold)
 {
 	uint64_t known = r->count - r->unknown - r->partial;
 
-	if (repeats_differ(r, threshold) || known < threshold)
+	if (distinct_count(&r->params) + r->unknown >= threshold || known < threshold)
 		return 0;
 	return r->params.commonest >= threshold || known - distinct_count(&r->params) >= threshold;
 }
@@ -141,6 +141,7 @@ void repeats_report(struct detect *d, const struct detector *self, const struct 
 	f->units_db_ns += unit->db_ns;
 	f->rows += r->rows;
 	f->system = r->system;
+	f->kind = r->kind;
 	if (r->max_ns > f->max_ns)
 		f->max_ns = r->max_ns;
 	if (verdict->confidence > f->confidence)

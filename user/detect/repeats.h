@@ -29,7 +29,10 @@ struct repeats_verdict {
 void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t threshold,
 		   struct repeats_verdict *out);
 
-/* Whether enough executions had different (equal) parameters; unreadable ones count as different. */
+/*
+ * Whether enough executions, one after another, had different parameters (unreadable ones count as
+ * different); whether enough had equal ones, in whatever order.
+ */
 int repeats_differ(const struct repeat *r, uint32_t threshold);
 int repeats_equal(const struct repeat *r, uint32_t threshold);
 

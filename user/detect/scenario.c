@@ -5,31 +5,38 @@
 #include <string.h>
 #include <strings.h>
 
+/* The first row that the kind begins with, up to a dot or its end. */
 static const struct {
 	const char *kind;
 	enum span_type type;
 } types[] = {
-	{"db", SPAN_DB},	   {"sql", SPAN_DB},
-	{"mongodb", SPAN_DB},	   {"redis", SPAN_CACHE},
-	{"memcached", SPAN_CACHE}, {"cache", SPAN_CACHE},
-	{"http", SPAN_HTTP},	   {"external", SPAN_HTTP},
-	{"connect", SPAN_CONNECT}, {"connection", SPAN_CONNECT},
-	{"pool", SPAN_POOL},	   {"pool_wait", SPAN_POOL},
-	{"pool.wait", SPAN_POOL},  {"acquire", SPAN_POOL},
-	{"checkout", SPAN_POOL},
+	{"db.redis", SPAN_CACHE},  {"db.memcached", SPAN_CACHE}, {"db", SPAN_DB},
+	{"sql", SPAN_DB},	   {"postgresql", SPAN_DB},	 {"mysql", SPAN_DB},
+	{"mariadb", SPAN_DB},	   {"sqlite", SPAN_DB},		 {"mongodb", SPAN_DB},
+	{"redis", SPAN_CACHE},	   {"memcached", SPAN_CACHE},	 {"memcache", SPAN_CACHE},
+	{"cache", SPAN_CACHE},	   {"http", SPAN_HTTP},		 {"external", SPAN_HTTP},
+	{"connect", SPAN_CONNECT}, {"connection", SPAN_CONNECT}, {"pool", SPAN_POOL},
+	{"pool_wait", SPAN_POOL},  {"acquire", SPAN_POOL},	 {"checkout", SPAN_POOL},
 };
 
 enum span_type scenario_type(struct str kind)
 {
-	size_t i;
+	size_t i, len;
 
 	if (kind.len == 0)
 		return SPAN_DB;
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (str_eq(kind, str_from(types[i].kind)))
+		len = strlen(types[i].kind);
+		if (kind.len >= len && strncasecmp(kind.ptr, types[i].kind, len) == 0 &&
+		    (kind.len == len || kind.ptr[len] == '.'))
 			return types[i].type;
 	}
 	return SPAN_OTHER;
+}
+
+uint64_t scenario_fingerprint(struct str shape)
+{
+	return hash_bytes(HASH_SEED, shape.ptr, shape.len);
 }
 
 /* A number, or something that only a machine would call a name: a UUID, a hash. */

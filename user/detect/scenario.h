@@ -7,8 +7,11 @@
 #include "record.h"
 #include "txn/span.h"
 
-/* The type that a span's kind means ("" and "db": SPAN_DB). */
+/* The type that a span's kind means ("", "db" and "db.sql.query": SPAN_DB). */
 enum span_type scenario_type(struct str kind);
+
+/* The fingerprint of a shape. */
+uint64_t scenario_fingerprint(struct str shape);
 
 /*
  * The shape of a cache command or a request: what differs from one key, number or identifier to the next

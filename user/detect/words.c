@@ -13,8 +13,16 @@ static int in_word(char c)
 int words_any(struct str text, const char *const *words)
 {
 	size_t begin = 0, end;
+	const char *quote;
 
 	while (begin < text.len) {
+		if (text.ptr[begin] == '"' || text.ptr[begin] == '`') {
+			quote = memchr(text.ptr + begin + 1, text.ptr[begin], text.len - begin - 1);
+			if (!quote)
+				return 0;
+			begin = (size_t)(quote - text.ptr) + 1;
+			continue;
+		}
 		for (end = begin; end < text.len && in_word(text.ptr[end]); end++)
 			;
 		for (int i = 0; end > begin && words[i]; i++) {
@@ -22,7 +30,8 @@ int words_any(struct str text, const char *const *words)
 			    strncasecmp(words[i], text.ptr + begin, end - begin) == 0)
 				return 1;
 		}
-		begin = end + 1;
+		/* What ended the word may be a quote. */
+		begin = end > begin ? end : end + 1;
 	}
 	return 0;
 }

@@ -73,5 +73,6 @@ int sql_analyse(const char *text, size_t len, const struct sql_options *opt, cha
 	out->fingerprint = sql_fingerprint_of(text_out, norm.len);
 	out->literal_hash = sql_literals_hash(&literals);
 	out->literal_count = literals.count;
+	out->param_count = norm.params;
 	return 0;
 }

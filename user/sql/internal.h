@@ -531,6 +531,7 @@ struct sql_norm {
 	uint8_t last;	 /* enum norm_last: what was written last */
 	uint8_t last_id; /* keyword of the last token */
 	uint32_t rows;	 /* rows of the longest VALUES list at the outermost level */
+	uint32_t params;
 };
 
 void sql_norm_init(struct sql_norm *n, char *out, const struct sql_rules *rules, struct sql_literals *lit,

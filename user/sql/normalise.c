@@ -40,6 +40,7 @@ void sql_norm_init(struct sql_norm *n, char *out, const struct sql_rules *rules,
 	n->last = LAST_NONE;
 	n->last_id = KW_NONE;
 	n->rows = 0;
+	n->params = 0;
 }
 
 static struct norm_list *top_list(struct sql_norm *n)
@@ -394,6 +395,7 @@ void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, cha
 	case TOK_NUMBER:
 	case TOK_STRING:
 	case TOK_PARAM:
+		n->params += t->kind == TOK_PARAM;
 		put_value(n, t, t->kind != TOK_PARAM);
 		break;
 	case TOK_WORD:

@@ -59,6 +59,7 @@ struct sql_info {
 	uint64_t fingerprint;  /* of `normalized`; stable across machines and within a major version */
 	uint64_t literal_hash; /* keyed hash of the literals in order; 0 when there are none */
 	uint32_t literal_count;
+	uint32_t param_count; /* placeholders ($1, ?, :name); of a list that was left out, one */
 	enum sql_class stmt_class;
 	enum sql_kind kind;
 	struct str normalized;

@@ -189,8 +189,9 @@ static int feed_text(struct session *s, const struct record *rec)
 			   .literal_count = in->literal_count,
 			   .stmt_class = in->stmt_class,
 			   .kind = in->kind,
-			   .placeholders = in->literal_count == 0 && in->normalized.len &&
-					   memchr(in->normalized.ptr, '?', in->normalized.len),
+			   .placeholders =
+				   in->param_count || (in->literal_count == 0 && in->normalized.len &&
+						       memchr(in->normalized.ptr, '?', in->normalized.len)),
 			   .present = 1};
 	return t->part && !again && in->stmt_class != SQL_CLASS_EMPTY ? join(s, key, in->normalized) : 0;
 }
@@ -338,6 +339,7 @@ static int identify(struct session *s, const struct apm_ev_stmt *ev, struct stat
 	stmt->kind = p->kind;
 	stmt->params = (uint8_t)params_of(ev, t, p);
 	stmt->param_hash = hash_mix(ev->param_hash, p->literal_hash);
+	stmt->literals = p->literal_count;
 	return 1;
 }
 

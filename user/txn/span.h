@@ -43,7 +43,8 @@ struct statement {
 	uint32_t tgid, tid;
 	uint32_t ctx_kind;
 	uint32_t conn_gen;
-	uint16_t flags; /* APM_STMT_* */
+	uint32_t literals; /* in the text */
+	uint16_t flags;	   /* APM_STMT_* */
 	uint16_t lib_id;
 	uint8_t system;
 	uint8_t type;	    /* enum span_type */

@@ -18,11 +18,18 @@ const char *unit_kind_name(enum unit_kind kind)
 
 /* ---- the table of repeats ---- */
 
-static uint32_t *index_slot(struct unit *unit, uint64_t fingerprint)
+/* Inserts of one row and of many have one fingerprint, and are repeats of two kinds. */
+static int is_repeat_of(const struct repeat *r, uint64_t fingerprint, uint8_t kind)
+{
+	return r->fingerprint == fingerprint &&
+	       (r->kind == SQL_KIND_INSERT_MANY) == (kind == SQL_KIND_INSERT_MANY);
+}
+
+static uint32_t *index_slot(struct unit *unit, uint64_t fingerprint, uint8_t kind)
 {
 	size_t i = hash_mix(fingerprint, 0) & (unit->index_size - 1);
 
-	while (unit->index[i] && unit->repeat[unit->index[i] - 1].fingerprint != fingerprint)
+	while (unit->index[i] && !is_repeat_of(&unit->repeat[unit->index[i] - 1], fingerprint, kind))
 		i = (i + 1) & (unit->index_size - 1);
 	return &unit->index[i];
 }
@@ -33,7 +40,7 @@ static void reindex(struct unit *unit)
 
 	memset(unit->index, 0, unit->index_size * sizeof(*unit->index));
 	for (i = 0; i < unit->repeat_count; i++)
-		*index_slot(unit, unit->repeat[i].fingerprint) = (uint32_t)i + 1;
+		*index_slot(unit, unit->repeat[i].fingerprint, unit->repeat[i].kind) = (uint32_t)i + 1;
 }
 
 static int grow(struct unit *unit)
@@ -113,12 +120,12 @@ static struct repeat *repeat_of(struct unit *unit, const struct statement *stmt,
 
 	if (unit->repeat_count == unit->repeat_cap && unit->repeat_cap < max && grow(unit))
 		return NULL;
-	slot = index_slot(unit, stmt->fingerprint);
+	slot = index_slot(unit, stmt->fingerprint, stmt->kind);
 	if (*slot)
 		return &unit->repeat[*slot - 1];
 	if (unit->repeat_count == unit->repeat_cap) {
 		make_room(unit);
-		slot = index_slot(unit, stmt->fingerprint);
+		slot = index_slot(unit, stmt->fingerprint, stmt->kind);
 	}
 	r = &unit->repeat[unit->repeat_count++];
 	*slot = (uint32_t)unit->repeat_count;
@@ -134,7 +141,7 @@ static struct repeat *repeat_of(struct unit *unit, const struct statement *stmt,
 
 const struct repeat *unit_repeat(const struct unit *unit, uint64_t fingerprint)
 {
-	uint32_t at = unit->index_size ? *index_slot((struct unit *)unit, fingerprint) : 0;
+	uint32_t at = unit->index_size ? *index_slot((struct unit *)unit, fingerprint, SQL_KIND_OTHER) : 0;
 
 	return at ? &unit->repeat[at - 1] : NULL;
 }
@@ -323,6 +330,16 @@ static void count_params(struct repeat *r, const struct statement *stmt, uint32_
 	distinct_add(&r->params, stmt->param_hash, distinct_max);
 }
 
+/* One after another, as a loop does; not sent together or by several threads at the same time. */
+static void count_chain(struct repeat *r, const struct statement *stmt)
+{
+	if (r->count && stmt->t_start < r->chain_end)
+		return;
+	r->chain++;
+	/* Not t_end: a cursor may be open while its rows' children are read by the same statement. */
+	r->chain_end = stmt->t_start + stmt->duration_ns;
+}
+
 static void count_repeat(struct unit *unit, struct repeat *r, const struct statement *stmt,
 			 const struct unit_limits *limits)
 {
@@ -330,6 +347,7 @@ static void count_repeat(struct unit *unit, struct repeat *r, const struct state
 		r->first_position = unit->statements;
 	else if (r->last_gap != unit->gaps)
 		r->gaps++;
+	count_chain(r, stmt);
 	if (unit->last_fingerprint != r->fingerprint)
 		end_burst(r);
 	r->burst++;
@@ -338,6 +356,7 @@ static void count_repeat(struct unit *unit, struct repeat *r, const struct state
 	r->count++;
 	r->errors += stmt->error;
 	r->rows += stmt->rows;
+	r->literals += stmt->literals;
 	r->total_ns += stmt->duration_ns;
 	if (stmt->rows > r->max_rows)
 		r->max_rows = stmt->rows;

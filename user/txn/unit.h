@@ -42,6 +42,9 @@ struct repeat {
 	uint64_t total_ns, max_ns;
 	uint64_t first_start, last_end;
 	uint64_t first_position, last_position; /* in the unit's statements that are not control */
+	uint64_t chain; /* executions none of which began before the one before it ended */
+	uint64_t chain_end;
+	uint64_t literals;	   /* in all their texts */
 	uint64_t unknown, partial; /* executions whose parameters could not be read, or only in part */
 	uint64_t gaps;		   /* idle gaps longer than the unit gap between repeats */
 	uint64_t last_gap;
@@ -126,7 +129,7 @@ void unit_trim(struct unit *unit, uint32_t threshold);
 void unit_reset(struct unit *unit);
 void unit_free(struct unit *unit); /* accepts NULL */
 
-/* The repeat of a fingerprint, NULL when the unit has none. */
+/* The repeat of a fingerprint (of inserts: those of one row), NULL when the unit has none. */
 const struct repeat *unit_repeat(const struct unit *unit, uint64_t fingerprint);
 
 #endif

@@ -164,7 +164,7 @@ static struct unit_limits limits_of(const struct units *u)
 	return (struct unit_limits){.gap_ns = u->opt.given ? UINT64_MAX / 2 : u->opt.gap_ns,
 				    .threshold = u->opt.threshold,
 				    .span_max = u->opt.span_max,
-				    .repeats_max = REPEATS_MAX,
+				    .repeats_max = u->opt.given ? SIZE_MAX : REPEATS_MAX,
 				    .distinct_max = distinct};
 }
 
