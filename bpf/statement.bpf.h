@@ -54,7 +54,7 @@ static __noinline int statement_send(const struct apm_exec *x, u64 conn, u64 han
 	e->handle = handle;
 	e->param_hash = x->param_hash;
 	e->call_site = x->call_site;
-	e->cpu_start_ns = 0;
+	e->wait_ns = x->wait_ns;
 	e->bytes = x->bytes;
 	e->conn_gen = x->conn_gen;
 	e->lib_id = x->lib_id;

@@ -159,6 +159,7 @@ static void fill_query(struct analysis *a, const struct stats_query *q, struct r
 		.elapsed_ns = q->elapsed_ns,
 		.max_rows = q->max_rows,
 		.bytes = q->bytes,
+		.wait_ns = q->wait_ns,
 		.cpu_samples = q->cpu_samples,
 		.share = db_ns ? (double)q->durations.sum / (double)db_ns : 0,
 		.running = q->running,

@@ -24,9 +24,9 @@ struct apm_config {
 	__u32 sample_freq;   /* Hz; 0 = off */
 	__u32 wake_bytes;    /* wake the reader when this much is waiting in the ring */
 	__u8 task_storage;   /* per-thread state: 1 task storage, 0 preallocated hash */
-	__u8 read_cpu_time;  /* fill cpu_start_ns */
 	__u8 attach_cookies; /* a probe knows its cookie; 0: it looks itself up in the map `sites` */
 	__u8 never;	     /* always 0 */
+	__u8 reserved;
 };
 
 /*

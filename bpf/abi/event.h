@@ -81,7 +81,7 @@ struct apm_ev_stmt {
 	__u64 handle;	    /* prepared statement handle, 0 = none */
 	__u64 param_hash;   /* keyed hash of the bound parameters; 0 with param_count 0 */
 	__u64 call_site;    /* return address outside the client library; 0 = unknown */
-	__u64 cpu_start_ns; /* the thread's CPU time at start; 0 = unknown */
+	__u64 wait_ns;	    /* of duration_ns: asleep in the library because something was locked */
 	__u64 bytes;	    /* moved by COPY */
 	__u32 conn_gen;	  /* generation of conn: pointers are re-used */
 	__u16 lib_id;	  /* which copy of which library; see struct rec_library */

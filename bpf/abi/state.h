@@ -29,7 +29,8 @@ struct apm_exec {
 	__u64 rows;
 	__u64 param_hash;
 	__u64 call_site;
-	__u64 bytes; /* moved by COPY */
+	__u64 bytes;   /* moved by COPY */
+	__u64 wait_ns; /* asleep in the library, because something was locked */
 	__u32 tid;
 	__u32 result_index;
 	__u32 calls; /* probed calls so far */
@@ -80,8 +81,8 @@ struct apm_handle {
 };
 
 _Static_assert(sizeof(struct apm_key) == 16, "ABI: size of struct apm_key");
-_Static_assert(sizeof(struct apm_exec) == 112, "ABI: size of struct apm_exec");
-_Static_assert(sizeof(struct apm_conn) == 152, "ABI: size of struct apm_conn");
-_Static_assert(sizeof(struct apm_handle) == 144, "ABI: size of struct apm_handle");
+_Static_assert(sizeof(struct apm_exec) == 120, "ABI: size of struct apm_exec");
+_Static_assert(sizeof(struct apm_conn) == 160, "ABI: size of struct apm_conn");
+_Static_assert(sizeof(struct apm_handle) == 152, "ABI: size of struct apm_handle");
 
 #endif

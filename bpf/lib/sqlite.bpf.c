@@ -391,6 +391,27 @@ static __always_inline void open_return(const struct apm_call *call, s32 rc, con
 	db_announce(db, lib, call->arg[0]);
 }
 
+/* ---- waiting for a lock ---- */
+
+/* The library lays itself to sleep; how long it means to is what it will sleep at least. */
+static __always_inline void busy_wait(const struct probe *p, u64 ns)
+{
+	const struct apm_call *call = call_top(p->t);
+	struct apm_handle *h;
+
+	if (!call || call->symbol != SYM_sqlite3_step)
+		return;
+	h = handle_find(call->obj);
+	if (h && h->exec.seq == call->seq)
+		h->exec.wait_ns += ns;
+}
+
+/* struct timespec of nanosleep() */
+static __always_inline u64 timespec_ns(u64 addr)
+{
+	return read_u64(addr) * 1000000000 + read_u64(addr + 8);
+}
+
 /* ---- handles and connections that go ---- */
 
 static __always_inline void handle_gone(u64 stmt, bool finalized)
@@ -438,6 +459,12 @@ static __always_inline void sqlite_enter(const struct probe *p)
 	case SYM_sqlite3_close:
 	case SYM_sqlite3_close_v2:
 		db_closed(PT_REGS_PARM1(p->ctx));
+		break;
+	case SYM_usleep:
+		busy_wait(p, (u32)PT_REGS_PARM1(p->ctx) * 1000ULL);
+		break;
+	case SYM_nanosleep:
+		busy_wait(p, timespec_ns(PT_REGS_PARM1(p->ctx)));
 		break;
 	}
 }

@@ -5,7 +5,8 @@
  * sqlite3LockAndPrepare(db, zSql, nBytes, prepFlags, pOld, ppStmt, pzTail) is the static function that
  * sqlite3_prepare, _v2 and _v3 end in; where it cannot be found, those three are probed instead.
  * sqlite3_reset is probed only where the statement's state cannot be read (then nothing else tells that an
- * execution was given up between rows).
+ * execution was given up between rows). usleep and nanosleep mean the stub by which SQLite calls them: it sleeps
+ * where it waits for a lock (unixSleep, by sqlite3_busy_timeout and in WAL mode), and nowhere else.
  */
 #ifndef APM_LIB_SQLITE_H
 #define APM_LIB_SQLITE_H
@@ -23,6 +24,8 @@
 	ROW(sqlite3_close, 0x27, 1, 1, 0, 0, 0)         \
 	ROW(sqlite3_close_v2, 0x28, 1, 1, 0, 0, 0)      \
 	ROW(sqlite3_open, 0x29, 2, 1, 1, 0, 0)          \
-	ROW(sqlite3_open_v2, 0x2a, 4, 1, 1, 0, 0)
+	ROW(sqlite3_open_v2, 0x2a, 4, 1, 1, 0, 0)       \
+	ROW(usleep, 0x2b, 1, 1, 0, 0, 0)                \
+	ROW(nanosleep, 0x2c, 1, 1, 0, 0, 0)
 
 #endif

@@ -99,6 +99,7 @@ static void report(const struct walk *w, const struct apm_key *key, const struct
 		.param_hash = x->param_hash,
 		.call_site = x->call_site,
 		.bytes = x->bytes,
+		.wait_ns = x->wait_ns,
 		.conn_gen = x->conn_gen,
 		.lib_id = x->lib_id,
 		.system = x->system,

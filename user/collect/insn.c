@@ -327,11 +327,43 @@ static uint64_t x86_slot(const cs_insn *insn)
 	return insn->address + insn->size + (uint64_t)x->operands[0].mem.disp;
 }
 
+/* The GOT entry that the PLT stub at `addr` jumps by; 0 = there is no stub. */
+static uint64_t stub_slot(struct code *c, uint64_t addr)
+{
+	const cs_insn *stub = decode(c, c->stub, addr);
+
+	if (stub && insn_is_landing_pad(c, stub))
+		stub = decode(c, c->stub, addr + stub->size);
+	return stub && stub->id == X86_INS_JMP ? x86_slot(stub) : 0;
+}
+
+int code_stub(struct code *c, const char *name, uint64_t *addr)
+{
+	static const struct {
+		const char *name;
+		uint8_t stub_size; /* System V ABI, AMD64 supplement, and what the linkers make of it */
+	} sections[] = {{".plt.sec", 16}, {".plt", 16}, {".plt.got", 8}};
+
+	for (size_t i = 0; code_is_x86(c) && i < sizeof(sections) / sizeof(*sections); i++) {
+		uint64_t start = 0;
+		size_t len = 0;
+
+		if (!elf_section(c->file, sections[i].name, &len, &start))
+			continue;
+		for (*addr = start; *addr < start + len; *addr += sections[i].stub_size) {
+			const struct plt_slot *slot = plt_find(c->plt, stub_slot(c, *addr));
+
+			if (slot && !strcmp(slot->name, name))
+				return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 int code_callee(struct code *c, const cs_insn *insn, uint64_t *addr, const char **name)
 {
 	const struct plt_slot *slot;
-	uint64_t target, where = 0;
-	const cs_insn *stub = NULL;
+	uint64_t target, where;
 
 	*addr = 0;
 	*name = "";
@@ -340,15 +372,7 @@ int code_callee(struct code *c, const cs_insn *insn, uint64_t *addr, const char 
 		*addr = target;
 		return target ? 0 : -ENOENT;
 	}
-	if (target) {
-		stub = decode(c, c->stub, target);
-		if (stub && insn_is_landing_pad(c, stub))
-			stub = decode(c, c->stub, target + stub->size);
-		if (stub && stub->id == X86_INS_JMP)
-			where = x86_slot(stub);
-	} else {
-		where = x86_slot(insn);
-	}
+	where = target ? stub_slot(c, target) : x86_slot(insn);
 	slot = where ? plt_find(c->plt, where) : NULL;
 	if (slot) {
 		*addr = slot->addr;

@@ -56,4 +56,10 @@ int insn_is_landing_pad(const struct code *c, const cs_insn *insn);
  */
 int code_callee(struct code *c, const cs_insn *insn, uint64_t *addr, const char **name);
 
+/*
+ * The PLT stub by which this file calls `name` of another file. 0, or -ENOENT (also on other machines than
+ * x86-64).
+ */
+int code_stub(struct code *c, const char *name, uint64_t *addr);
+
 #endif

@@ -322,6 +322,10 @@ static int locate(const struct lib_file *lf, const struct lib_match *m, const st
 {
 	const struct elf_symbol *named = lib_find(lf, symbol->name);
 
+	if (!strcmp(symbol->name, "usleep") || !strcmp(symbol->name, "nanosleep")) {
+		memset(fn, 0, sizeof(*fn));
+		return !code_stub(lf->code, symbol->name, &fn->addr);
+	}
 	if (!strcmp(symbol->name, "sqlite3LockAndPrepare")) {
 		memset(fn, 0, sizeof(*fn));
 		fn->addr = common_prepare(lf);
@@ -341,12 +345,21 @@ static int locate(const struct lib_file *lf, const struct lib_match *m, const st
 	return 1;
 }
 
+static void prove_sleep(const struct lib_file *lf, struct lib_match *m)
+{
+	uint64_t stub;
+
+	if (code_stub(lf->code, "usleep", &stub) && code_stub(lf->code, "nanosleep", &stub))
+		lib_missing(m, "waits for locks", "usleep, nanosleep");
+}
+
 static void prove(const struct lib_file *lf, struct lib_match *m)
 {
 	prove_state(lf, m);
 	prove_readonly(lf, m);
 	prove_value(lf, m);
 	prove_message(lf, m);
+	prove_sleep(lf, m);
 	lib_version(lf, m, "sqlite3_libversion_number", 1000); /* 3040001 is 3.40.1 */
 }
 

@@ -16,6 +16,7 @@
 /* Thresholds. detect_defaults() gives the values meant for live use. */
 struct detect_options {
 	uint64_t slow_ns;
+	uint64_t lock_wait_ns; /* of all executions of a statement */
 	uint32_t n_plus_one;   /* repeats in one unit */
 	uint64_t min_total_ns; /* time that the repeats take together at least */
 	uint64_t http_min_count, http_min_total_ns;

@@ -34,6 +34,10 @@ DETECT_STATEMENT(running_statement);
 DETECT_SEVERITY(running_statement);
 DETECT_DESCRIBE(running_statement);
 
+DETECT_STATEMENT(lock_wait);
+DETECT_SEVERITY(lock_wait);
+DETECT_DESCRIBE(lock_wait);
+
 DETECT_ERROR(failing_statement);
 DETECT_SEVERITY(failing_statement);
 DETECT_DESCRIBE(failing_statement);

@@ -23,6 +23,7 @@ const struct detector detectors[] = {
 	{"slow_query", 0, slow_query_statement, NULL, NULL, NULL, slow_query_severity, slow_query_describe},
 	{"running_statement", 0, running_statement_statement, NULL, NULL, NULL, running_statement_severity,
 	 running_statement_describe},
+	{"lock_wait", 0, lock_wait_statement, NULL, NULL, NULL, lock_wait_severity, lock_wait_describe},
 	{"failing_statement", 0, NULL, failing_statement_error, NULL, NULL, failing_statement_severity,
 	 failing_statement_describe},
 	{"n_plus_one_http", 0, NULL, NULL, n_plus_one_http_unit, NULL, repeats_severity,
@@ -79,6 +80,7 @@ void detect_defaults(struct detect_options *opt)
 {
 	*opt = (struct detect_options){
 		.slow_ns = 100 * MS,
+		.lock_wait_ns = 50 * MS,
 		.n_plus_one = 5,
 		.http_min_count = 5,
 		.http_min_total_ns = 300 * MS,

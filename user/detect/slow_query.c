@@ -2,6 +2,14 @@
 /* Executions that took at least the threshold. */
 #include "detect/detectors.h"
 
+/* Made well, it takes a tenth of what counts as slow. Waiting for locks is another finding (lock_wait). */
+static uint64_t could_save(const struct finding *f, uint64_t slow)
+{
+	uint64_t left = f->number + f->count * slow / 10;
+
+	return f->total_ns > left ? f->total_ns - left : 0;
+}
+
 void slow_query_statement(struct detect *d, const struct detector *self, const struct statement *stmt,
 			  const struct statement *was)
 {
@@ -16,8 +24,8 @@ void slow_query_statement(struct detect *d, const struct detector *self, const s
 		return;
 	f->count += !counted;
 	f->total_ns += stmt->duration_ns - (counted ? was->duration_ns : 0);
-	/* Made well, it takes a tenth of what counts as slow. */
-	f->saved_ns = f->total_ns - f->count * slow / 10;
+	f->number += stmt->wait_ns - (counted ? was->wait_ns : 0);
+	f->saved_ns = could_save(f, slow);
 	f->confidence = CONFIDENCE_EXACT;
 	f->system = stmt->system;
 	if (stmt->duration_ns >= f->max_ns) {
@@ -89,6 +97,11 @@ void slow_query_describe(const struct detect *d, const struct finding *f, struct
 	strbuf_adds(evidence, ", worst ");
 	detect_add_ms(evidence, f->max_ns);
 	strbuf_addf(evidence, " (%llu rows).", (unsigned long long)f->rows);
+	if (f->number) {
+		strbuf_adds(evidence, " They waited ");
+		detect_add_ms(evidence, f->number);
+		strbuf_adds(evidence, " of that for locks.");
+	}
 	in.normalized = q.normalized;
 	in.dialect = dialect_of(q.system);
 	if (!sql_advise(&in, recommendation))

@@ -174,6 +174,7 @@ static json_t *query(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "p99_ms", of_ms(q->p99_ns));
 	put(d, o, "max_ms", of_ms(q->max_ns));
 	put(d, o, "elapsed_ms", of_ms(q->elapsed_ns));
+	put(d, o, "lock_wait_ms", of_ms(q->wait_ns));
 	put(d, o, "share", of_real(q->share));
 	put(d, o, "cpu_samples", of_int(q->cpu_samples));
 	return o;

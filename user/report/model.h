@@ -43,7 +43,8 @@ struct report_query {
 	uint64_t total_ns, min_ns, p50_ns, p95_ns, p99_ns, max_ns;
 	uint64_t elapsed_ns; /* sum of wall times, first call to last row */
 	uint64_t max_rows;
-	uint64_t bytes; /* moved by COPY */
+	uint64_t bytes;	  /* moved by COPY */
+	uint64_t wait_ns; /* for locks */
 	uint64_t cpu_samples;
 	double share;	/* of all db time, 0..1 */
 	uint64_t running; /* still running at the end */

@@ -352,6 +352,7 @@ static void convert(const struct apm_ev_stmt *ev, struct statement *stmt)
 		.duration_ns = ev->duration_ns,
 		.rows = ev->rows,
 		.bytes = ev->bytes,
+		.wait_ns = ev->wait_ns,
 		.param_hash = ev->param_hash,
 		.conn = ev->conn,
 		.handle = ev->handle,

@@ -32,6 +32,7 @@ struct statement {
 	uint64_t duration_ns; /* see "duration" in ARCHITECTURE.md */
 	uint64_t rows;
 	uint64_t bytes;	     /* moved by COPY */
+	uint64_t wait_ns;    /* of duration_ns: for locks, as far as the library shows it */
 	uint64_t param_hash; /* literals and bound parameters together */
 	uint64_t conn;
 	uint64_t handle; /* prepared statement, 0 = none */

@@ -103,6 +103,7 @@ static void merge_into_other(struct stats *st, const struct stats_query *q)
 	o->errors += q->errors;
 	o->rows += q->rows;
 	o->bytes += q->bytes;
+	o->wait_ns += q->wait_ns;
 	o->elapsed_ns += q->elapsed_ns;
 	o->running += q->running;
 	o->cpu_samples += q->cpu_samples;
@@ -291,6 +292,7 @@ int stats_add(struct stats *st, const struct statement *stmt, uint64_t slow_ns)
 	q->errors += stmt->error;
 	q->rows += stmt->rows;
 	q->bytes += stmt->bytes;
+	q->wait_ns += stmt->wait_ns;
 	q->running += stmt->running;
 	q->elapsed_ns += wall_ns(stmt);
 	if (stmt->rows > q->max_rows)
@@ -323,6 +325,7 @@ int stats_amend(struct stats *st, const struct statement *was, const struct stat
 	q->errors -= was->error;
 	q->rows -= was->rows;
 	q->bytes -= was->bytes;
+	q->wait_ns -= was->wait_ns;
 	q->running -= was->running;
 	q->elapsed_ns -= wall_ns(was);
 	t->errors -= was->error;

@@ -29,7 +29,8 @@ struct stats_query {
 	uint8_t stmt_class;
 	uint8_t kind;
 	uint64_t calls, errors, rows, max_rows;
-	uint64_t bytes; /* moved by COPY */
+	uint64_t bytes;	  /* moved by COPY */
+	uint64_t wait_ns; /* for locks */
 	uint64_t elapsed_ns;
 	uint64_t running;
 	uint64_t cpu_samples;
