@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "capture_file.h"
+#include "skip.h"
 
 static void flush_makes_records_readable(void **state)
 {
@@ -191,10 +192,8 @@ static void a_write_that_fails_half_way_is_cut_back(void **state)
 static void a_full_disk_keeps_what_was_written(void **state)
 {
 	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("tmpfs", folder, "tmpfs", 0, "size=400k") != 0) {
-		print_message("a small file system cannot be mounted here (root only, and no chroot)\n");
-		skip();
-	}
+	    mount("tmpfs", folder, "tmpfs", 0, "size=400k") != 0)
+		skip_because("a small file system cannot be mounted here (root only, and no chroot)");
 	write_until(-ENOSPC);
 	unlink(path);
 	assert_int_equal(umount(folder), 0);

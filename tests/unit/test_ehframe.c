@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/elf.h"
+#include "skip.h"
 
 struct expected {
 	uint64_t start, end;
@@ -163,10 +164,8 @@ static void compare_library(const char *soname, int stride, size_t least)
 	char path[256];
 	size_t rows;
 
-	if (!library_path(soname, path, sizeof(path)) || system("readelf --version >/dev/null 2>&1")) {
-		print_message("%s or readelf is not installed\n", soname);
-		skip();
-	}
+	if (!library_path(soname, path, sizeof(path)) || system("readelf --version >/dev/null 2>&1"))
+		skip_because("%s or readelf is not installed", soname);
 	rows = compare(path, stride);
 	print_message("# %s: %zu rows\n", path, rows);
 	assert_true(rows >= least);

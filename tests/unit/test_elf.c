@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/elf.h"
+#include "skip.h"
 
 static char dir[] = "/tmp/apm-elf-XXXXXX";
 
@@ -264,10 +265,8 @@ static void debug_file_by_build_id(void **state)
 	assert_int_equal(elf_build_id(f, id), 1);
 	elf_file_close(f);
 	snprintf(debug, sizeof(debug), "/usr/lib/debug/.build-id/%.2s", id);
-	if (geteuid() != 0) {
-		print_message("only root can write below /usr/lib/debug\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		skip_because("only root can write below /usr/lib/debug");
 	shell("mkdir -p %s && objcopy --only-keep-debug %s/pie %s/%s.debug", debug, dir, debug, id + 2);
 	f = open_file("bare");
 	assert_int_equal(elf_find_symbol(f, "local_one", &sym), 0);
@@ -372,8 +371,7 @@ static void huge_sparse_file(void **state)
 	}
 	if (ftruncate(fd, 1LL << 39)) {
 		close(fd);
-		print_message("no sparse files of 512 GB in /tmp\n");
-		skip();
+		skip_because("no sparse files of 512 GB in /tmp");
 	}
 	close(fd);
 	f = elf_file_open(path, -1);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "collect/targets.h"
+#include "skip.h"
 
 static char dir[] = "/tmp/apm-launch-XXXXXX";
 static char out_path[64];
@@ -265,7 +266,8 @@ static void signals_are_at_their_defaults(void **state)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
-	/* Two signals are glibc's own (32 and 33): a parent that ignores them cannot be undone through sigaction(). */
+	/* Two signals are glibc's own (32 and 33): a parent that ignores them cannot be undone through
+	 * sigaction(). */
 	assert_int_equal(sscanf(output(), "%16" SCNx64 "%16" SCNx64, &blocked, &ignored), 2);
 	assert_int_equal(blocked & ~GLIBC_SIGNALS, 0);
 	assert_int_equal(ignored & ~GLIBC_SIGNALS, 0);
@@ -286,7 +288,7 @@ static void no_descriptor_is_left_behind(void **state)
 static void another_user_is_taken_on(void **state)
 {
 	if (geteuid())
-		skip(); /* needs root */
+		skip_because("needs root");
 	run(script_to_out("echo $(id -u) $(id -g) $(id -G) $HOME $USER $LOGNAME"), "nobody");
 	assert_string_equal(output(), "65534 65534 65534 /nonexistent nobody nobody");
 }
@@ -294,7 +296,7 @@ static void another_user_is_taken_on(void **state)
 static void the_caller_of_sudo_is_the_default(void **state)
 {
 	if (geteuid())
-		skip(); /* needs root */
+		skip_because("needs root");
 	setenv("SUDO_UID", "65534", 1);
 	run(script_to_out("echo $(id -un) $HOME"), NULL);
 	setenv("SUDO_UID", "junk", 1);

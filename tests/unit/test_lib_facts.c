@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "collect/site.h"
+#include "skip.h"
 
 #define MEM_INT 0x0004 /* vdbeInt.h */
 #define MEM_STR 0x0002
@@ -126,7 +127,7 @@ static struct lite *lite_or_skip(void **state)
 	struct lite *l = *state;
 
 	if (!l->lib.handle)
-		skip(); /* SQLite is not installed */
+		skip_because("SQLite is not installed");
 	return l;
 }
 
@@ -341,7 +342,7 @@ static struct pq *pq_or_skip(void **state)
 	struct pq *p = *state;
 
 	if (!p->lib.handle)
-		skip(); /* libpq is not installed */
+		skip_because("libpq is not installed");
 	return p;
 }
 

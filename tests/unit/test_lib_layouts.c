@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "collect/site.h"
+#include "skip.h"
 
 static int open_library(const char *soname, const char *name, struct lib_match *m)
 {
@@ -46,7 +47,7 @@ static void mariadb(void **state)
 	struct lib_match m;
 
 	if (!open_library("libmariadb.so.3", "libmariadb", &m))
-		skip();
+		skip_because("libmariadb is not installed");
 	HOLDS(APM_OFF_MY_ERRNO, MYSQL, net.last_errno);
 	HOLDS(APM_OFF_MY_MESSAGE, MYSQL, net.last_error);
 	HOLDS(APM_OFF_MY_SQLSTATE, MYSQL, net.sqlstate);
@@ -86,7 +87,7 @@ static void hiredis(void **state)
 	struct lib_match m;
 
 	if (!open_library("libhiredis.so", "hiredis", &m))
-		skip();
+		skip_because("hiredis is not installed");
 	HOLDS(APM_OFF_RE_CONTEXT_ERRSTR, redisContext, errstr);
 	HOLDS(APM_OFF_RE_CONTEXT_FD, redisContext, fd);
 	HOLDS(APM_OFF_RE_REPLY_LEN, redisReply, len);

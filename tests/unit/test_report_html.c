@@ -13,6 +13,7 @@
 #include "profile/profile.h"
 #include "report/report.h"
 #include "report_fixture.h"
+#include "skip.h"
 
 static char folder[] = "/tmp/apm-test-html-XXXXXX";
 
@@ -179,10 +180,9 @@ static void opens_in_a_browser(void **state)
 	char *text;
 
 	if (system("command -v chromium >/dev/null 2>&1") != 0) {
-		print_message("chromium is not installed\n");
 		strbuf_free(&out);
 		stacks_free(st);
-		skip();
+		skip_because("chromium is not installed");
 	}
 	text = in_browser(&out, "log");
 	/* What the page's policy refuses, scripts' errors, and anything asked of the network. */

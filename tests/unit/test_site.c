@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "collect/site.h"
+#include "skip.h"
 
 static char dir[] = "/tmp/apm-site-XXXXXX";
 static struct elf_file *toy; /* NULL: no compiler here */
@@ -88,7 +89,7 @@ static void the_cheapest_safe_instruction_is_found(void **state)
 	int wrong = 0;
 
 	if (!toy)
-		skip(); /* no compiler, or another machine than x86-64 */
+		skip_because("no compiler, or another machine than x86-64");
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
 		const struct expected *e = &expected[i];
 		struct elf_symbol sym;
@@ -115,7 +116,7 @@ static void a_function_outside_the_file_is_an_error(void **state)
 	struct site site;
 
 	if (!toy)
-		skip(); /* no compiler, or another machine than x86-64 */
+		skip_because("no compiler, or another machine than x86-64");
 	assert_int_equal(site_find(toy, &sym, &site, NULL), -ENOENT);
 }
 
@@ -181,7 +182,7 @@ static void files_that_switch_stacks_are_told(void **state)
 	int wrong = 0;
 
 	if (!toy)
-		skip(); /* no compiler, or another machine than x86-64 */
+		skip_because("no compiler, or another machine than x86-64");
 	for (size_t i = 0; i < sizeof(switchers) / sizeof(*switchers); i++) {
 		const struct switcher *s = &switchers[i];
 		const char *why = NULL;
@@ -223,7 +224,7 @@ static void common_libraries_are_safe(void **state)
 		elf_file_close(f);
 	}
 	if (!seen)
-		skip(); /* libraries are elsewhere on this system */
+		skip_because("libraries are elsewhere on this system");
 }
 
 /* ---- a copy of SQLite inside a program ---- */
@@ -258,7 +259,7 @@ static void a_static_copy_is_found_by_its_symbols(void **state)
 
 	f = build_static("", path, sizeof(path));
 	if (!f)
-		skip(); /* no compiler or no libsqlite3.a */
+		skip_because("no compiler or no libsqlite3.a");
 	assert_int_equal(lib_recognise(f, m, 2, NULL), 1);
 	assert_string_equal(m[0].name, "sqlite3");
 	assert_string_equal(m[0].missing, "");
@@ -281,7 +282,7 @@ static void a_stripped_static_copy_is_not(void **state)
 
 	f = build_static("-s", path, sizeof(path));
 	if (!f)
-		skip(); /* no compiler or no libsqlite3.a */
+		skip_because("no compiler or no libsqlite3.a");
 	assert_int_equal(lib_recognise(f, m, 2, &why), 0);
 	assert_null(why);
 	elf_file_close(f);
@@ -297,7 +298,7 @@ static void what_lacks_a_needed_function_is_named(void **state)
 	f = build("half.so", "int PQsendQuery(void) { return 1; } int PQgetResult(void) { return 2; }", "",
 		  path, sizeof(path));
 	if (!f)
-		skip(); /* no compiler */
+		skip_because("no compiler");
 	assert_int_equal(lib_recognise(f, m, 2, &why), 0);
 	assert_string_equal(why, "libpq without PQsendQueryParams");
 	elf_file_close(f);

@@ -14,6 +14,7 @@
 
 #include "profile/profile.h"
 #include "report/svg.h"
+#include "skip.h"
 
 static const struct flame_options options = {
 	.title = "a <title> & \"more\"", .subtitle = "sub]]>title\x01", .unit = "samples"};
@@ -60,10 +61,8 @@ static void assert_well_formed(const char *name)
 {
 	char command[128];
 
-	if (!has_program("xmllint")) {
-		print_message("xmllint is not installed\n");
-		skip();
-	}
+	if (!has_program("xmllint"))
+		skip_because("xmllint is not installed");
 	snprintf(command, sizeof(command), "xmllint --noout %s/%s", dir, name);
 	assert_int_equal(system(command), 0);
 }
@@ -327,9 +326,8 @@ static void browse(const char *actions, const char *fragment, const char *expect
 	char script[4096];
 
 	if (!has_program("chromium")) {
-		print_message("chromium is not installed\n");
 		stacks_free(st);
-		skip();
+		skip_because("chromium is not installed");
 	}
 	add(st, 60, 3, "main", "query <b>", "memcpy");
 	add(st, 20, 3, "main", "query <b>", "strlen");

@@ -24,6 +24,7 @@
 #include "profile/profile.h"
 #include "profile/symtab.h"
 #include "record.h"
+#include "skip.h"
 
 #define SECOND 1000000000ULL
 
@@ -80,10 +81,8 @@ static void vdso(void **state)
 	int named = 0;
 	uint64_t off;
 
-	if (!base) {
-		print_message("no vDSO\n");
-		skip();
-	}
+	if (!base)
+		skip_because("no vDSO");
 	s = symbolizer_new();
 	for (off = 0; off < 4096; off += 16) {
 		symbolizer_user(s, (uint32_t)getpid(), base + off, 0, SECOND, &frame);

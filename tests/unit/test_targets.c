@@ -25,6 +25,7 @@
 #include "collect/netpeer.h"
 #include "collect/procinfo.h"
 #include "collect/targets.h"
+#include "skip.h"
 
 static char dir[] = "/tmp/apm-targets-XXXXXX";
 
@@ -298,7 +299,7 @@ static void a_process_that_switches_stacks_is_told(void **state)
 	snprintf(command, sizeof(command),
 		 "echo 'void jump_fcontext(void) {}' | cc -shared -fPIC -o %s -xc -", switcher);
 	if (system(command))
-		skip(); /* no compiler */
+		skip_because("no compiler");
 	pid = child_start(load_switcher);
 	assert_int_equal(target_returns_safe(pid, why, sizeof(why)), 0);
 	assert_non_null(strstr(why, "/coroutine.so has Boost.Context (jump_fcontext)"));
@@ -425,7 +426,7 @@ static void candidates_are_listed(void **state)
 	pid_t pid;
 
 	if (!sqlite)
-		skip(); /* SQLite is not installed */
+		skip_because("SQLite is not installed");
 	listen_unix();
 	pid = child_start(connect_and_load);
 	accepted = accept(listener, NULL, NULL);
@@ -500,14 +501,14 @@ static void executable_mappings_are_seen(void **state)
 	void *handle;
 
 	if (!w && (errno == EACCES || errno == EPERM))
-		skip(); /* needs root */
+		skip_because("needs root");
 	assert_non_null(w);
 	snprintf(path, sizeof(path), "%s/map-me.so", dir);
 	snprintf(command, sizeof(command), "echo 'int f(void) { return 1; }' | cc -shared -fPIC -o %s -xc -",
 		 path);
 	if (system(command)) {
 		mapwatch_close(w);
-		skip(); /* no compiler */
+		skip_because("no compiler");
 	}
 	before = monotonic();
 	handle = dlopen(path, RTLD_NOW);
