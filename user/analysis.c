@@ -48,6 +48,8 @@ static int on_statement(const struct statement *stmt, void *arg)
 	if (err)
 		return err;
 	err = timeline_add(&a->timeline, stmt->t_end, stmt->duration_ns, stmt->error);
+	if (!err)
+		err = analysis_recent_statement(a, NULL, stmt);
 	if (!err && a->opt.on_statement)
 		err = a->opt.on_statement(stmt, a->opt.arg);
 	if (err)
@@ -67,6 +69,8 @@ static int on_amend(const struct statement *was, const struct statement *now, vo
 	struct statement again = *now;
 	int err = stats_amend(a->stats, was, now, a->thresholds.slow_ns);
 
+	if (!err)
+		err = analysis_recent_statement(a, was, now);
 	if (err)
 		return err;
 	/* Units only need to know how many rows a possible parent had in the end. */
@@ -142,6 +146,7 @@ static int on_unit(const struct unit *unit, void *arg)
 	if (unit->inner || unit->statements == 0)
 		return 0;
 	a->unit_count++;
+	rolling_unit(&a->recent, unit->end);
 	*links += unit->statements + unit->control;
 	err = count_shape(a, unit);
 	return err || !a->opt.on_unit ? err : a->opt.on_unit(unit, a->opt.arg);
@@ -226,7 +231,7 @@ struct analysis *analysis_new(const struct analysis_options *opt)
 	a->libraries = table_new(LIBRARIES_MAX, sizeof(struct library), library_release, NULL);
 	a->coverage = table_new(COVERAGE_MAX, sizeof(struct coverage), coverage_release, NULL);
 	if (!a->session || !a->stats || !a->samples || !a->order || !a->detect || !a->shapes ||
-	    !a->libraries || !a->coverage) {
+	    !a->libraries || !a->coverage || analysis_recent_open(a)) {
 		analysis_free(a);
 		errno = ENOMEM;
 		return NULL;
@@ -234,10 +239,15 @@ struct analysis *analysis_new(const struct analysis_options *opt)
 	return a;
 }
 
+static void disown(struct analysis *a)
+{
+	while (a->owned_count)
+		free(a->owned[--a->owned_count]);
+}
+
 void analysis_free(struct analysis *a)
 {
 	struct meta_text *m;
-	size_t i;
 
 	if (!a)
 		return;
@@ -252,6 +262,7 @@ void analysis_free(struct analysis *a)
 	table_free(a->shapes);
 	table_free(a->libraries);
 	table_free(a->coverage);
+	analysis_recent_close(a);
 	m = &a->meta_text;
 	free(m->tool_version);
 	free(m->host);
@@ -259,8 +270,7 @@ void analysis_free(struct analysis *a)
 	free(m->target);
 	free(m->service);
 	free(m->environment);
-	for (i = 0; i < a->owned_count; i++)
-		free(a->owned[i]);
+	disown(a);
 	free(a->owned);
 	free(a);
 }
@@ -334,7 +344,9 @@ static int feed_text(struct analysis *a, const struct record *original)
 		a->regrouped |= err;
 		err = 0;
 	}
-	if (rec->text.stmt_class != SQL_CLASS_EMPTY && !(rec->text.flags & APM_TEXT_NAME))
+	if (rec->text.flags & APM_TEXT_NAME)
+		err = analysis_recent_name(a, rec->text.normalized);
+	else if (rec->text.stmt_class != SQL_CLASS_EMPTY)
 		err = stats_describe(a->stats, &rec->text);
 	return err ? err : session_feed(a->session, rec);
 }
@@ -485,10 +497,22 @@ void analysis_progress(const struct analysis *a, struct analysis_progress *out)
 					  .now_ns = a->now_ns};
 }
 
+const struct report *analysis_snapshot(struct analysis *a)
+{
+	int err = a->started ? 0 : start(a);
+
+	disown(a);
+	if (!err)
+		err = analysis_fill(a, 0);
+	errno = -err;
+	return err ? NULL : &a->report;
+}
+
 const struct report *analysis_finish(struct analysis *a, int truncated)
 {
 	int err = a->started ? 0 : start(a);
 
+	disown(a);
 	if (!err)
 		err = session_finish(a->session);
 	if (!err) {

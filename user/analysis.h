@@ -45,6 +45,12 @@ struct analysis_progress {
 void analysis_progress(const struct analysis *a, struct analysis_progress *out);
 
 /*
+ * The report as it would be if the trace ended now, but for what is still open. It belongs to `a` and is valid
+ * until the next call that takes a record. NULL with errno on ENOMEM.
+ */
+const struct report *analysis_snapshot(struct analysis *a);
+
+/*
  * Ends the analysis: closes open units and statements, runs the detectors' last pass. The report belongs to
  * `a` and lives as long. `truncated`: the stream had no REC_END. NULL with errno on ENOMEM. Call once.
  */

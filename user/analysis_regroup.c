@@ -8,8 +8,7 @@
 
 int regroup_text(struct regroup *g, struct rec_text *text)
 {
-	struct sql_options opt = {.dialect = analysis_dialect(text->system),
-				  .truncated = (text->flags & APM_TEXT_TRUNCATED) != 0};
+	struct sql_options opt = {.dialect = analysis_dialect(text->system)};
 	size_t need = sql_buffer_size(text->raw.len);
 	struct sql_info info;
 

@@ -585,6 +585,7 @@ int analysis_fill(struct analysis *a, int truncated)
 	fill_losses(a);
 	fill_summary(a);
 	fill_queries(a);
+	analysis_fill_recent(a);
 	fill_slow(a);
 	analysis_fill_findings(a);
 	fill_errors(a);

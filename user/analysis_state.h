@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "detect/detect.h"
 #include "txn/order.h"
+#include "txn/rolling.h"
 #include "txn/samples.h"
 #include "txn/session.h"
 #include "txn/stats.h"
@@ -60,6 +61,9 @@ struct analysis {
 	struct table *shapes;	 /* shape -> struct shape */
 	struct table *libraries; /* lib_id -> struct library */
 	struct table *coverage;	 /* hash of all of it -> struct coverage */
+	struct rolling recent;
+	struct table *recent_queries; /* fingerprint -> struct rolling: those with the latest executions */
+	struct table *names;	      /* session_name_hash() -> char *: names of prepared statements */
 	uint64_t unit_count, links_exact, links_likely, text_unknown;
 	struct rec_loss loss;
 	struct rec_overhead overhead;
@@ -70,6 +74,14 @@ struct analysis {
 	void **owned;
 	size_t owned_count, owned_cap;
 };
+
+/* The last minute, and names of prepared statements. 0 or -ENOMEM. */
+int analysis_recent_open(struct analysis *a);
+void analysis_recent_close(struct analysis *a);
+int analysis_recent_statement(struct analysis *a, const struct statement *was,
+			      const struct statement *now); /* `was`: NULL or what it was counted as */
+int analysis_recent_name(struct analysis *a, struct str name);
+void analysis_fill_recent(struct analysis *a); /* after the queries have their rows */
 
 /* The words of a finding; analysis_words_free() when done. */
 struct analysis_words {

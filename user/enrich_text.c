@@ -105,7 +105,6 @@ static struct sql_options options_for(const struct enrich_text *t, const struct 
 	return (struct sql_options){
 		.dialect = language_of(last->system)->dialect,
 		.hash_key = {t->hash_key[0], t->hash_key[1]},
-		.truncated = (last->hdr.flags & (APM_TEXT_TRUNCATED | APM_TEXT_UNREADABLE)) != 0,
 	};
 }
 

@@ -15,6 +15,7 @@
 
 #define TEXTS_MAX 65536
 #define CONNS_MAX 65536
+#define NAMES_MAX 32768
 #define BLOCK	  65536
 
 struct query {
@@ -31,6 +32,7 @@ struct events {
 	struct session *session;
 	struct samples *sites;
 	struct table *queries; /* fingerprint -> struct query */
+	struct table *names;   /* session_name_hash() -> char * */
 	struct table *conns;   /* tgid, connection and its generation -> struct connection */
 	uint64_t mono_ns, realtime_ns;
 	uint64_t failed_seq; /* whose error this is */
@@ -84,6 +86,18 @@ static int keep_query(const struct rec_text *text, void *arg)
 			       keep(&q->summary, text->summary)
 		       ? -ENOMEM
 		       : 0;
+}
+
+static void name_release(struct table_key key, void *value, void *arg)
+{
+	free(*(char **)value);
+}
+
+static int keep_name(struct events *e, struct str name)
+{
+	char **copy = table_put(e->names, (struct table_key){session_name_hash(name), 0}, NULL);
+
+	return copy ? keep(copy, name) : -ENOMEM;
 }
 
 static struct table_key conn_key(uint32_t tgid, uint64_t conn, uint32_t conn_gen)
@@ -160,6 +174,8 @@ static const char *boolean(int b)
 static void add_line(struct events *e, const struct statement *stmt, const struct connection *c, int amended)
 {
 	const struct query *q = table_get(e->queries, (struct table_key){stmt->fingerprint, 0});
+	char *const *name =
+		stmt->prepared ? table_get(e->names, (struct table_key){stmt->prepared, 0}) : NULL;
 	int failed = stmt->error && e->failed_seq == stmt->seq;
 	struct strbuf *out = &e->out;
 
@@ -170,6 +186,7 @@ static void add_line(struct events *e, const struct statement *stmt, const struc
 		    (unsigned long long)stmt->fingerprint);
 	add_string(out, "summary", q ? q->summary : NULL);
 	add_string(out, "query", q ? q->normalized : NULL);
+	add_string(out, "prepared_as", name ? *name : NULL);
 	strbuf_addf(out, ",\"class\":\"%s\"", stmt->stmt_class == SQL_CLASS_CONTROL ? "control" : "query");
 	add_ms(out, "duration_ms", stmt->duration_ns);
 	add_ms(out, "elapsed_ms", stmt->t_end - stmt->t_start);
@@ -245,7 +262,8 @@ static int feed(const struct record *rec, void *arg)
 		e->realtime_ns = rec->meta.realtime_ns;
 		break;
 	case REC_TEXT:
-		err = keep_query(&rec->text, e);
+		err = rec->text.flags & APM_TEXT_NAME ? keep_name(e, rec->text.normalized)
+						      : keep_query(&rec->text, e);
 		break;
 	case REC_CONN:
 		err = keep_connection(e, rec);
@@ -267,8 +285,9 @@ static int open_events(struct events *e)
 	e->session = session_new(&sink);
 	e->sites = samples_new(NULL, NULL);
 	e->queries = table_new(TEXTS_MAX, sizeof(struct query), query_release, NULL);
+	e->names = table_new(NAMES_MAX, sizeof(char *), name_release, NULL);
 	e->conns = table_new(CONNS_MAX, sizeof(struct connection), connection_release, NULL);
-	return e->session && e->sites && e->queries && e->conns ? 0 : -ENOMEM;
+	return e->session && e->sites && e->queries && e->names && e->conns ? 0 : -ENOMEM;
 }
 
 static void close_events(struct events *e)
@@ -276,6 +295,7 @@ static void close_events(struct events *e)
 	session_free(e->session);
 	samples_free(e->sites);
 	table_free(e->queries);
+	table_free(e->names);
 	table_free(e->conns);
 	strbuf_free(&e->code);
 	strbuf_free(&e->message);

@@ -11,9 +11,11 @@
 #include "output.h"
 #include "report/format.h"
 #include "report/report.h"
+#include "txn/rolling.h"
 
 #define NAMES_MAX   8192
 #define QUERIES_MAX 8192
+#define MINUTE_NS   60000000000ULL
 #define PAUSE_MAX   10000 /* a pause of more intervals is one line: damaged captures jump in time */
 
 struct intervals {
@@ -22,7 +24,9 @@ struct intervals {
 	uint64_t mono_ns, realtime_ns;
 	uint64_t begin_ns, now_ns; /* of the open interval; CLOCK_MONOTONIC */
 	uint64_t failed, lost, lost_before;
+	uint64_t traced_ns; /* when the trace began */
 	struct hist durations;
+	struct rolling recent;
 	struct table *names;   /* fingerprint -> char *: summary */
 	struct table *queries; /* fingerprint -> uint64_t: time in this interval */
 	struct strbuf out;
@@ -44,6 +48,7 @@ struct intervals *intervals_new(const struct options *opt)
 		return NULL;
 	}
 	v->opt = opt;
+	v->recent.with_control = 1;
 	return v;
 }
 
@@ -54,6 +59,7 @@ void intervals_free(struct intervals *v)
 	table_free(v->names);
 	table_free(v->queries);
 	hist_free(&v->durations);
+	rolling_free(&v->recent);
 	strbuf_free(&v->out);
 	free(v);
 }
@@ -96,39 +102,68 @@ static double ms(uint64_t ns)
 	return (double)ns / 1e6;
 }
 
-static void add_json(struct intervals *v, double seconds, const struct costliest *most, const char *name)
+static double per_second(uint64_t count, double seconds)
+{
+	return seconds > 0 ? (double)count / seconds : 0;
+}
+
+static void add_percentiles(struct strbuf *out, const struct hist *h)
+{
+	if (h->count)
+		strbuf_addf(out, "\"p50_ms\":%.6f,\"p95_ms\":%.6f,\"p99_ms\":%.6f",
+			    ms(hist_percentile(h, 0.50)), ms(hist_percentile(h, 0.95)),
+			    ms(hist_percentile(h, 0.99)));
+	else
+		strbuf_adds(out, "\"p50_ms\":null,\"p95_ms\":null,\"p99_ms\":null");
+}
+
+static void add_json(struct intervals *v, const struct rolling_sum *minute, double seconds,
+		     const struct costliest *most, const char *name)
 {
 	const struct hist *h = &v->durations;
 	struct strbuf *out = &v->out;
+	double minute_s = (double)minute->window_ns / 1e9;
 
 	strbuf_adds(out, "{\"start\":\"");
 	report_add_timestamp(out, v->realtime_ns + (v->begin_ns - v->mono_ns), 1);
 	strbuf_addf(out,
 		    "\",\"seconds\":%.3f,\"statements\":%llu,\"per_s\":%.1f,\"errors\":%llu,\"lost\":%llu,"
-		    "\"db_time_ms\":%.6f",
-		    seconds, (unsigned long long)h->count, seconds > 0 ? (double)h->count / seconds : 0,
+		    "\"db_time_ms\":%.6f,",
+		    seconds, (unsigned long long)h->count, per_second(h->count, seconds),
 		    (unsigned long long)v->failed, (unsigned long long)(v->lost - v->lost_before),
 		    ms(h->sum));
+	add_percentiles(out, h);
+	strbuf_addf(out,
+		    ",\"last_minute\":{\"seconds\":%.3f,\"statements\":%llu,\"per_s\":%.1f,\"errors\":%llu,"
+		    "\"db_time_ms\":%.6f,",
+		    minute_s, (unsigned long long)minute->durations.count,
+		    per_second(minute->durations.count, minute_s), (unsigned long long)minute->failed,
+		    ms(minute->durations.sum));
+	add_percentiles(out, &minute->durations);
 	if (!h->count) {
-		strbuf_adds(out, ",\"p50_ms\":null,\"p95_ms\":null,\"p99_ms\":null,\"top\":null}\n");
+		strbuf_adds(out, "},\"top\":null}\n");
 		return;
 	}
-	strbuf_addf(out, ",\"p50_ms\":%.6f,\"p95_ms\":%.6f,\"p99_ms\":%.6f", ms(hist_percentile(h, 0.50)),
-		    ms(hist_percentile(h, 0.95)), ms(hist_percentile(h, 0.99)));
-	strbuf_addf(out, ",\"top\":{\"fingerprint\":\"%016llx\",\"db_time_ms\":%.6f,\"summary\":",
+	strbuf_addf(out, "},\"top\":{\"fingerprint\":\"%016llx\",\"db_time_ms\":%.6f,\"summary\":",
 		    (unsigned long long)most->fingerprint, ms(most->ns));
 	add_json_string(out, name);
 	strbuf_adds(out, "}}\n");
 }
 
-static void add_text(struct intervals *v, double seconds, const struct costliest *most, const char *name)
+static void add_rate(struct strbuf *out, int width, uint64_t count, double seconds)
+{
+	strbuf_addf(out, "%*s/s", width, format_count((uint64_t)(per_second(count, seconds) + 0.5)));
+}
+
+static void add_text(struct intervals *v, const struct rolling_sum *minute, double seconds,
+		     const struct costliest *most, const char *name)
 {
 	const struct hist *h = &v->durations;
 	struct strbuf *out = &v->out;
 
 	report_add_timestamp(out, v->realtime_ns + (v->begin_ns - v->mono_ns), 0);
-	strbuf_addf(out, "  %8s/s",
-		    format_count(seconds > 0 ? (uint64_t)((double)h->count / seconds + 0.5) : 0));
+	strbuf_adds(out, "  ");
+	add_rate(out, 8, h->count, seconds);
 	if (v->failed)
 		strbuf_addf(out, "  %s failed", format_count(v->failed));
 	if (v->lost > v->lost_before)
@@ -141,22 +176,31 @@ static void add_text(struct intervals *v, double seconds, const struct costliest
 		strbuf_addf(out, " %s of the time",
 			    format_percent(h->sum ? (double)most->ns / (double)h->sum : 0));
 	}
+	if (v->begin_ns > v->traced_ns && minute->durations.count && v->opt->interval_ns < MINUTE_NS) {
+		strbuf_addf(out, "  (last %s: ", format_time(minute->window_ns));
+		add_rate(out, 0, minute->durations.count, (double)minute->window_ns / 1e9);
+		strbuf_addf(out, ", p95 %s)", format_time(hist_percentile(&minute->durations, 0.95)));
+	}
 	strbuf_addc(out, '\n');
 }
 
 /* Ends the open interval at `end_ns`. */
-static void end_interval(struct intervals *v, uint64_t end_ns)
+static int end_interval(struct intervals *v, uint64_t end_ns)
 {
 	double seconds = (double)(end_ns - v->begin_ns) / 1e9;
 	struct costliest most = {UINT64_MAX, 0};
+	struct rolling_sum minute;
 	char *const *name;
 
+	if (rolling_sum(&v->recent, v->traced_ns, end_ns, &minute))
+		return -ENOMEM;
 	table_visit(v->queries, take_costlier, &most);
 	name = table_get(v->names, (struct table_key){most.fingerprint, 0});
 	if (!strcmp(v->opt->format, "json"))
-		add_json(v, seconds, &most, name && *name ? *name : "");
+		add_json(v, &minute, seconds, &most, name && *name ? *name : "");
 	else
-		add_text(v, seconds, &most, name && *name ? *name : "");
+		add_text(v, &minute, seconds, &most, name && *name ? *name : "");
+	hist_free(&minute.durations);
 	/* At once, for whoever reads the other end of a pipe. */
 	if (!v->err)
 		v->err = output_text(&v->out);
@@ -165,6 +209,7 @@ static void end_interval(struct intervals *v, uint64_t end_ns)
 	v->failed = 0;
 	v->lost_before = v->lost;
 	v->begin_ns = end_ns;
+	return 0;
 }
 
 /* ---- what comes in ---- */
@@ -177,7 +222,7 @@ int intervals_statement(struct intervals *v, const struct statement *stmt)
 		return -ENOMEM;
 	*ns += stmt->duration_ns;
 	v->failed += stmt->error;
-	return hist_add(&v->durations, stmt->duration_ns);
+	return rolling_add(&v->recent, stmt) || hist_add(&v->durations, stmt->duration_ns) ? -ENOMEM : 0;
 }
 
 static int keep_name(struct intervals *v, const struct rec_text *text)
@@ -203,7 +248,7 @@ int intervals_record(struct intervals *v, const struct record *rec)
 	int err = 0;
 
 	if (rec->hdr->kind == REC_META) {
-		v->mono_ns = v->begin_ns = v->now_ns = rec->meta.mono_ns;
+		v->mono_ns = v->traced_ns = v->begin_ns = v->now_ns = rec->meta.mono_ns;
 		v->realtime_ns = rec->meta.realtime_ns;
 	} else if (rec->hdr->kind == REC_TEXT) {
 		err = keep_name(v, &rec->text);
@@ -212,17 +257,21 @@ int intervals_record(struct intervals *v, const struct record *rec)
 	}
 	if (rec->hdr->ts > v->now_ns)
 		v->now_ns = rec->hdr->ts;
-	while (v->begin_ns && v->now_ns - v->begin_ns >= v->opt->interval_ns) {
+	while (!err && v->begin_ns && v->now_ns - v->begin_ns >= v->opt->interval_ns) {
 		uint64_t passed = (v->now_ns - v->begin_ns) / v->opt->interval_ns;
 
-		end_interval(v, v->begin_ns + (passed > PAUSE_MAX ? passed : 1) * v->opt->interval_ns);
+		err = end_interval(v, v->begin_ns + (passed > PAUSE_MAX ? passed : 1) * v->opt->interval_ns);
 	}
 	return err;
 }
 
 int intervals_end(struct intervals *v)
 {
+	int err = 0;
+
 	if (v->now_ns > v->begin_ns || v->durations.count)
-		end_interval(v, v->now_ns);
+		err = end_interval(v, v->now_ns);
+	if (err)
+		return err;
 	return v->err == -EPIPE ? 0 : v->err;
 }

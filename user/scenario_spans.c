@@ -30,7 +30,7 @@ static enum span_params params_of(const struct sql_info *info, int truncated)
 
 static int as_sql(struct scenario_reader *r, struct str sql, int truncated, struct statement *stmt)
 {
-	struct sql_options opt = {.dialect = r->dialect, .truncated = truncated};
+	struct sql_options opt = {.dialect = r->dialect};
 	size_t need = sql_buffer_size(sql.len);
 	struct sql_info info;
 

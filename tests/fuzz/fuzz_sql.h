@@ -24,7 +24,6 @@ static inline struct sql_options fuzz_options(uint8_t byte)
 	return (struct sql_options){
 		.dialect = (enum sql_dialect)(byte & 3),
 		.no_backslash_escapes = byte >> 2 & 1,
-		.truncated = byte >> 3 & 1,
 		.hash_key = {byte, 77},
 	};
 }

@@ -10,7 +10,7 @@ from harness import APM, Live, client
 
 FIELDS = {'ts': str, 'id': int, 'pid': int, 'tid': int, 'fingerprint': str, 'query': str, 'class': str,
           'duration_ms': float, 'elapsed_ms': float, 'rows': int, 'failed': bool, 'running': bool, 'system': str}
-OR_NULL = ('summary', 'error_code', 'error_message', 'database', 'user', 'peer', 'call_site')
+OR_NULL = ('summary', 'prepared_as', 'error_code', 'error_message', 'database', 'user', 'peer', 'call_site')
 
 
 def run(*args):

@@ -35,6 +35,9 @@ def main():
                 report, program = live.run([client('pq_client'), mode])
                 live.exact('libpq ' + mode, report, program.truth())
                 live.ok(all(q['system'] == 'postgresql' for q in report['queries']), 'libpq %s: the system is postgresql' % mode)
+                if mode == 'prepared':
+                    names = {q['query']: q['prepared_as'] for q in report['queries'] if q['class'] == 'query'}
+                    live.ok(sorted(names.values()) == [[], ['by_author'], ['by_author']], 'and its prepared statements have their names', names)
 
                 if mode == 'copy':
                     copied = {q['query'].lower(): q['bytes'] for q in report['queries'] if q['bytes']}
@@ -70,6 +73,7 @@ def main():
             live.ok(len(unknown) == 1 and [unknown[0][k] for k in ('calls', 'errors', 'rows')] == want[:3],
                     'prepared before attach: %d executions counted under "unknown (prepared before attach)"' % want[0],
                     [(q['query'], q['calls'], q['rows']) for q in report['queries']])
+            live.ok(unknown and unknown[0]['prepared_as'] == ['early'], 'and their name is told', unknown)
             live.ok(report['summary']['statements'] == program.truth().total(False), 'prepared before attach: all statements counted')
 
         with live.section('libpq errors have code and message'):

@@ -208,7 +208,7 @@ static void test_cut(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
-		struct sql_options opt = {.dialect = cuts[i].dialect, .truncated = 1};
+		struct sql_options opt = {.dialect = cuts[i].dialect};
 		uint64_t first = 0;
 
 		for (size_t len = 1; len <= strlen(cuts[i].text); len++) {

@@ -120,6 +120,41 @@ static json_t *window(struct doc *d, const struct report *r)
 	return o;
 }
 
+static void put_recent(struct doc *d, json_t *o, const struct report_recent *m)
+{
+	put(d, o, "errors", of_int(m->errors));
+	put(d, o, "db_time_ms", of_ms(m->db_ns));
+	put(d, o, "p50_ms", m->calls ? of_ms(m->p50_ns) : json_null());
+	put(d, o, "p95_ms", m->calls ? of_ms(m->p95_ns) : json_null());
+	put(d, o, "p99_ms", m->calls ? of_ms(m->p99_ns) : json_null());
+}
+
+static json_t *last_minute(struct doc *d, const struct report_recent *m)
+{
+	json_t *o = json_object();
+	double seconds = (double)m->window_ns / 1e9;
+
+	put(d, o, "seconds", json_real(seconds));
+	put(d, o, "statements", of_int(m->calls));
+	put(d, o, "control_statements", of_int(m->control));
+	put(d, o, "per_s", seconds > 0 ? json_real((double)m->calls / seconds) : json_null());
+	put(d, o, "units", of_int(m->units));
+	put_recent(d, o, m);
+	return o;
+}
+
+static json_t *last_minute_of_query(struct doc *d, const struct report_recent *m)
+{
+	json_t *o;
+
+	if (!m)
+		return json_null();
+	o = json_object();
+	put(d, o, "calls", of_int(m->calls));
+	put_recent(d, o, m);
+	return o;
+}
+
 static json_t *summary(struct doc *d, const struct report *r)
 {
 	json_t *o = json_object(), *links = json_object();
@@ -144,6 +179,7 @@ static json_t *summary(struct doc *d, const struct report *r)
 	put(d, links, "likely", of_int(r->links_likely));
 	put(d, links, "none", of_int(r->links_none));
 	put(d, o, "links", links);
+	put(d, o, "last_minute", last_minute(d, &r->recent));
 	return o;
 }
 
@@ -177,6 +213,9 @@ static json_t *query(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "lock_wait_ms", of_ms(q->wait_ns));
 	put(d, o, "share", of_real(q->share));
 	put(d, o, "cpu_samples", of_int(q->cpu_samples));
+	put(d, o, "call_site", of_string(d, q->call_site));
+	put(d, o, "prepared_as", of_strings(d, q->prepared));
+	put(d, o, "last_minute", last_minute_of_query(d, q->recent));
 	return o;
 }
 

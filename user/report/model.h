@@ -30,6 +30,13 @@ const char *severity_name(enum severity severity);	 /* "info" … "critical" */
 int severity_parse(const char *name, enum severity *out); /* 0 or -EINVAL */
 const char *confidence_name(enum confidence confidence);  /* "none", "likely", "exact" */
 
+/* The last minute before the end: a rolling window. */
+struct report_recent {
+	uint64_t window_ns; /* its length: 59 to 60 s, less in a shorter run */
+	uint64_t calls, control, errors, units; /* those of a query: control and units are 0 */
+	uint64_t db_ns, p50_ns, p95_ns, p99_ns;
+};
+
 struct report_query {
 	uint64_t fingerprint;
 	const char *query; /* normalised; raw of one execution with --show-literals in `example` */
@@ -48,6 +55,9 @@ struct report_query {
 	uint64_t cpu_samples;
 	double share;	/* of all db time, 0..1 */
 	uint64_t running; /* still running at the end */
+	const char *call_site; /* who called one of its executions; NULL = not known */
+	const char *const *prepared; /* names it was prepared under, some of them; NULL-terminated */
+	struct report_recent *recent; /* the last minute; NULL = not known: too many queries at once */
 };
 
 struct report_slow {
@@ -171,6 +181,7 @@ struct report {
 	double error_rate, throughput_per_s;
 	uint64_t links_exact, links_likely, links_none;
 	uint64_t running;
+	struct report_recent recent;
 	uint64_t slow_threshold_ns;
 	uint32_t n_plus_one_threshold;
 

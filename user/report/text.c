@@ -291,6 +291,23 @@ static void coverage_line(struct text *t, struct strbuf *line)
 	strbuf_reset(line);
 }
 
+/* Beside the whole of a longer run: how it is now. */
+static void last_minute_line(struct text *t, struct strbuf *line)
+{
+	const struct report_recent *m = &t->r->recent;
+
+	if (m->window_ns >= t->r->duration_ns || !m->window_ns)
+		return;
+	strbuf_addf(line, "%s statements, %s/s; failed %s", format_count(m->calls),
+		    format_count((uint64_t)((double)m->calls * 1e9 / (double)m->window_ns + 0.5)),
+		    format_count(m->errors));
+	if (m->calls)
+		strbuf_addf(line, "; p50 %s, p95 %s, p99 %s", format_time(m->p50_ns), format_time(m->p95_ns),
+			    format_time(m->p99_ns));
+	text_labelled(t, 2, "last 60 s", line->ptr, 0);
+	strbuf_reset(line);
+}
+
 void text_summary(struct text *t)
 {
 	const struct report *r = t->r;
@@ -320,6 +337,7 @@ void text_summary(struct text *t)
 		text_labelled(t, 2, "db time", line.ptr, 0);
 		strbuf_reset(&line);
 	}
+	last_minute_line(t, &line);
 	if (r->units || r->transactions) {
 		strbuf_addf(&line, "%s", format_count(r->units));
 		if (r->transactions)

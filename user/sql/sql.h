@@ -49,7 +49,6 @@ enum sql_kind {
 struct sql_options {
 	enum sql_dialect dialect;
 	uint64_t hash_key[2];	  /* keys literal_hash */
-	int truncated;		  /* the text was cut at its end */
 	int no_backslash_escapes; /* MySQL: NO_BACKSLASH_ESCAPES; PostgreSQL: 0 means
 				     standard_conforming_strings = on */
 };

@@ -162,6 +162,11 @@ static int join(struct session *s, struct table_key key, struct str normalized)
 	return joined->failed ? -ENOMEM : 0;
 }
 
+uint64_t session_name_hash(struct str name)
+{
+	return name.len ? hash_bytes(HASH_SEED, name.ptr, name.len) : 0;
+}
+
 static int feed_text(struct session *s, const struct record *rec)
 {
 	const struct rec_text *in = &rec->text;
@@ -175,7 +180,7 @@ static int feed_text(struct session *s, const struct record *rec)
 	t->flags = in->flags;
 	t->system = in->system;
 	if (in->flags & APM_TEXT_NAME)
-		t->name = hash_bytes(HASH_SEED, in->normalized.ptr, in->normalized.len);
+		t->name = session_name_hash(in->normalized);
 	if (!t->parts)
 		t->parts = in->parts ? in->parts : 1;
 	if (t->parts > PARTS_MAX || in->part >= t->parts)
@@ -309,15 +314,15 @@ static enum span_params params_of(const struct apm_ev_stmt *ev, const struct tex
 /* Fills what the text says. 1 = is a statement, 0 = is none, or -errno. */
 static int identify(struct session *s, const struct apm_ev_stmt *ev, struct statement *stmt)
 {
+	const struct text *given = table_peek(s->texts, (struct table_key){ev->hdr.tgid, ev->text_id});
 	struct text *t = ev->hdr.flags & APM_STMT_TEXT_UNKNOWN ? NULL : text_of(s, ev);
+	int named = given && given->flags & APM_TEXT_NAME;
 	const struct part *p;
 	uint32_t left = 0;
 	int err;
 
+	stmt->prepared = named ? given->name : 0;
 	if (!t) {
-		const struct text *name = table_peek(s->texts, (struct table_key){ev->hdr.tgid, ev->text_id});
-		int named = name && name->flags & APM_TEXT_NAME;
-
 		err = label(s, stmt, named || ev->hdr.flags & APM_STMT_TEXT_UNKNOWN);
 		return err ? err : 1;
 	}

@@ -44,4 +44,7 @@ int session_finish(struct session *s);
  */
 uint64_t session_evicted(const struct session *s);
 
+/* What struct statement calls the name of a prepared statement; 0 for the unnamed one. */
+uint64_t session_name_hash(struct str name);
+
 #endif

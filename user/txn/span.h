@@ -35,7 +35,8 @@ struct statement {
 	uint64_t wait_ns;    /* of duration_ns: for locks, as far as the library shows it */
 	uint64_t param_hash; /* literals and bound parameters together */
 	uint64_t conn;
-	uint64_t handle; /* prepared statement, 0 = none */
+	uint64_t handle;   /* prepared statement, 0 = none */
+	uint64_t prepared; /* hash of the name it was prepared under, 0 = none: session_name_hash() */
 	uint64_t ctx_id;
 	uint64_t call_site;  /* address in tgid, 0 = unknown */
 	uint64_t tx_idle_ns; /* filled by units_feed(): the connection sat in a transaction this long before

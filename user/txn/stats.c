@@ -279,6 +279,18 @@ static uint64_t wall_ns(const struct statement *stmt)
 	return stmt->t_end > stmt->t_start ? stmt->t_end - stmt->t_start : 0;
 }
 
+static void add_name(struct stats_query *q, uint64_t name)
+{
+	size_t i;
+
+	for (i = 0; name && i < STATS_NAMES; i++) {
+		if (!q->prepared[i])
+			q->prepared[i] = name;
+		if (q->prepared[i] == name)
+			return;
+	}
+}
+
 int stats_add(struct stats *st, const struct statement *stmt, uint64_t slow_ns)
 {
 	struct stats_query *q = query_of(st, stmt->fingerprint);
@@ -288,6 +300,11 @@ int stats_add(struct stats *st, const struct statement *stmt, uint64_t slow_ns)
 		return -ENOMEM;
 	if (q->durations.max == stmt->duration_ns)
 		q->worst_rows = stmt->rows;
+	if (stmt->call_site && !q->call_site) {
+		q->call_site = stmt->call_site;
+		q->call_site_tgid = stmt->tgid;
+	}
+	add_name(q, stmt->prepared);
 	q->calls++;
 	q->errors += stmt->error;
 	q->rows += stmt->rows;

@@ -14,6 +14,7 @@
 #include "txn/span.h"
 
 #define STATS_EXAMPLES 3
+#define STATS_NAMES    3
 
 /* One fingerprint. Strings are NUL-terminated and never NULL (examples: only with --show-literals). */
 struct stats_query {
@@ -36,6 +37,10 @@ struct stats_query {
 	uint64_t cpu_samples;
 	struct hist durations;
 	uint64_t worst_rows; /* of the longest execution */
+	/* Who called the first execution whose caller is known; 0 = none */
+	uint64_t call_site;
+	uint32_t call_site_tgid;
+	uint64_t prepared[STATS_NAMES]; /* names it was prepared under (session_name_hash()), 0 = no more */
 };
 
 struct stats_error {
