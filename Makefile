@@ -24,7 +24,7 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 CPPFLAGS += -D_GNU_SOURCE -DAPM_VERSION='"$(VERSION)"' -Iuser -Ibpf -I$(BUILD)
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=gnu11 $(WARN) -fno-omit-frame-pointer
-LIBS     := -l:libbpf.a -lelf -lz -lcapstone -ljansson -l:libiberty.a -lm -lpthread
+LIBS     := -l:libbpf.a -lelf -lz -lcapstone -ljansson -l:libiberty.a -lncursesw -ltinfo -lm -lpthread
 BPFFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
             -Ivmlinux -Ibpf -I/usr/include/$(TRIPLET) -mcpu=v3 -MMD -MP
 

@@ -5,12 +5,13 @@
 _apm_bpf_options() {
 	local live='--pid:pid --comm: --cgroup:file --all --user:user --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
 		--max-sql: --show-literals --freq: --ring-mb: --output:file --color:color --quiet --verbose --help'
-	local report='--fail-on:severity --interval: --top: --format:format --json --report:file --flame:file --folded:file'
+	local report='--fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
 	case $1 in
-	trace) echo "$live $report --version" ;;
+	trace) echo "$live $report --interval: --version" ;;
+	top) echo "$live $report" ;;
 	record) echo "$live" ;;
 	report)
-		echo "$report --since: --until: --events:events --system:system --database: --db-user: --fingerprint:
+		echo "$report --interval: --since: --until: --events:events --system:system --database: --db-user: --fingerprint:
 			--min-ms: --errors --slow-ms: --n-plus-one: --unit-gap-ms: --color:color --quiet --verbose --help"
 		;;
 	flame) echo '--output:file --folded:file --query: --color:color --quiet --verbose --help' ;;
@@ -47,7 +48,7 @@ _apm_bpf_values() {
 
 _apm_bpf() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=trace word names i
-	local commands='trace record report flame diff fingerprint detect list'
+	local commands='trace top record report flame diff fingerprint detect list'
 
 	COMPREPLY=()
 	for word in $commands; do

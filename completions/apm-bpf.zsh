@@ -3,7 +3,7 @@
 # zsh completion for apm-bpf (installed as _apm-bpf); a test holds it equal to what the program takes.
 
 _apm_bpf() {
-	local -a target part counts collect output reports general commands
+	local -a target part counts collect output reports interval general commands
 	local command=trace
 	target=(
 		'*'{-p,--pid}'[trace process N, its threads and children]:process:_pids'
@@ -38,7 +38,6 @@ _apm_bpf() {
 	)
 	reports=(
 		'--fail-on[exit 3 from this severity up]:severity:(info low medium high critical)'
-		'--interval[no report but a line so often]:time (10, 10s, 2m):'
 		'--top[rows per table]:rows:'
 		'--format[of the report]:format:(text json markdown html)'
 		'--json[report as JSON]'
@@ -52,9 +51,10 @@ _apm_bpf() {
 		'(-q --quiet)'{-v,--verbose}'[say more]'
 		'(- *)'{-h,--help}'[help]'
 	)
+	interval=('--interval[no report but a line so often]:time (10, 10s, 2m):')
 	output=({-o,--output}'[write the capture or the SVG]:file:_files')
 	commands=(
-		'trace:report at the end (the default)' 'record:write a capture for later'
+		'trace:report at the end (the default)' 'top:the same on a live screen' 'record:write a capture for later'
 		'report:report from a capture' 'flame:CPU flame graph from a capture'
 		'diff:what changed between two captures' 'fingerprint:normalise SQL'
 		'detect:detectors over JSON lines' 'list:what could be traced here'
@@ -70,11 +70,12 @@ _apm_bpf() {
 	fi
 	case $command in
 	trace)
-		_arguments -s $target $counts $collect $reports $output $general '(- *)--version[the version]' \
+		_arguments -s $target $counts $collect $reports $interval $output $general '(- *)--version[the version]' \
 			'*:::command:_normal'
 		;;
+	top) _arguments -s $target $counts $collect $reports $output $general '*:::command:_normal' ;;
 	record) _arguments -s $target $counts $collect $output $general '*:::command:_normal' ;;
-	report) _arguments -s $part $counts $reports $general '1:capture:_files' ;;
+	report) _arguments -s $part $counts $reports $interval $general '1:capture:_files' ;;
 	flame)
 		_arguments -s $output '--folded[write the stacks in folded form]:file:_files' \
 			'--query[only samples in this query]:id:' $general '1:capture:_files'

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* trace and record: the live side. And what can be said without tracing: --dry-run, and the list of
+/* trace, top and record: the live side. And what can be said without tracing: --dry-run, and the list of
  * candidates. */
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +19,7 @@
 #include "log.h"
 #include "output.h"
 #include "pipeline.h"
+#include "top.h"
 
 #define POLL_MS	     50
 #define CHILD_GONE   1
@@ -28,8 +29,10 @@
 struct run {
 	const struct options *opt;
 	struct pipeline *pipeline;
+	struct top *top;       /* the screen; NULL = none */
 	struct launch *launch; /* NULL with --pid */
 	int signal_fd;
+	int released; /* COMMAND runs */
 	int command_ended;
 	int idle_polls;
 	int command_status; /* wait status */
@@ -162,6 +165,23 @@ static int target_ended(struct run *r)
 	return !r->launch || r->command_ended || r->idle_polls++ >= STATUS_POLLS;
 }
 
+/* Whether the user leaves the screen. */
+static int show(struct run *r)
+{
+	uint64_t elapsed = now_ns() - r->begin_ns;
+
+	if (r->top)
+		return top_show(r->top, r->pipeline, elapsed);
+	pipeline_show(r->pipeline, elapsed);
+	return 0;
+}
+
+static void close_screen(struct run *r)
+{
+	top_close(r->top, r->launch && r->released && !r->command_ended);
+	r->top = NULL;
+}
+
 static int loop(struct run *r)
 {
 	int err = 0;
@@ -172,8 +192,7 @@ static int loop(struct run *r)
 		if (r->opt->duration_ns && elapsed >= r->opt->duration_ns)
 			break;
 		err = pipeline_poll(r->pipeline, POLL_MS);
-		pipeline_show(r->pipeline, now_ns() - r->begin_ns);
-		if (target_ended(r))
+		if (show(r) || target_ended(r))
 			break;
 	}
 	return err;
@@ -187,6 +206,7 @@ static int finish(struct run *r, int err)
 
 	if (pipeline_finish(r->pipeline, &report, &stacks) || err)
 		status = EXIT_STATUS_FAILED;
+	close_screen(r);
 	if (report) {
 		int said = output_report(r->opt, report, stacks);
 
@@ -210,6 +230,8 @@ static int run_live(const struct options *opt)
 		log_error("cannot catch signals: %s", strerror(errno));
 		return EXIT_STATUS_FAILED;
 	}
+	if (opt->command == COMMAND_TOP && !(r.top = top_open(opt)))
+		goto out;
 	r.pipeline = pipeline_open(opt);
 	if (!r.pipeline)
 		goto out;
@@ -221,9 +243,11 @@ static int run_live(const struct options *opt)
 	say_start(&r);
 	if (opt->argv && let_command_go(&r))
 		goto out;
+	r.released = 1;
 	err = loop(&r);
 	status = finish(&r, err);
 out:
+	close_screen(&r);
 	launch_free(r.launch);
 	pipeline_free(r.pipeline);
 	close(r.signal_fd);

@@ -21,6 +21,7 @@ static int run_detect(const struct options *opt)
 
 static int (*const commands[COMMAND_COUNT])(const struct options *opt) = {
 	[COMMAND_TRACE] = cmd_trace,
+	[COMMAND_TOP] = cmd_trace,
 	[COMMAND_RECORD] = cmd_record,
 	[COMMAND_REPORT] = cmd_report,
 	[COMMAND_FLAME] = cmd_flame,

@@ -16,6 +16,7 @@
 
 enum command_id {
 	COMMAND_TRACE = 0, /* default; needs a target */
+	COMMAND_TOP,	   /* the same with a screen */
 	COMMAND_RECORD,
 	COMMAND_REPORT,
 	COMMAND_FLAME,

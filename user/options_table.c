@@ -2,10 +2,10 @@
 /* Every sub-command, option, variable and default, as data. */
 #include "options_table.h"
 
-#define LIVE	(COMMAND_BIT(TRACE) | COMMAND_BIT(RECORD))
+#define LIVE	(COMMAND_BIT(TRACE) | COMMAND_BIT(TOP) | COMMAND_BIT(RECORD))
 #define REPLAY	(COMMAND_BIT(REPORT))
 #define COMPARE COMMAND_BIT(DIFF)
-#define REPORTS (COMMAND_BIT(TRACE) | COMMAND_BIT(REPORT))
+#define REPORTS (COMMAND_BIT(TRACE) | COMMAND_BIT(TOP) | COMMAND_BIT(REPORT))
 #define PARSED	(LIVE | COMMAND_BIT(REPORT) | COMMAND_BIT(FLAME) | COMMAND_BIT(DIFF) | COMMAND_BIT(LIST))
 
 #define AT(field) offsetof(struct options, field)
@@ -19,6 +19,14 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.usage = "-p PID | -- COMMAND…",
 			.help = "the default; report at the end",
 			.needs_target = 1,
+		},
+	[COMMAND_TOP] =
+		{
+			.name = "top",
+			.usage = "-p PID | -- COMMAND…",
+			.help = "the same on a live screen",
+			.needs_target = 1,
+			.example = "sudo apm-bpf top --comm gunicorn",
 		},
 	[COMMAND_RECORD] =
 		{
@@ -147,7 +155,7 @@ const struct option_row option_rows[] = {
 	{"ring-mb", 0, "N", NULL, option_power, AT(ring_mb), 1, 1024, LIVE, GROUP_COLLECT,
 	 "ring buffer: raise it when events are lost (16)"},
 
-	{"interval", 0, "S", NULL, option_duration, AT(interval_ns), NS_PER_S / 10, 30 * 86400 * NS_PER_S, REPORTS,
+	{"interval", 0, "S", NULL, option_duration, AT(interval_ns), NS_PER_S / 10, 30 * 86400 * NS_PER_S, COMMAND_BIT(TRACE) | COMMAND_BIT(REPORT),
 	 GROUP_OUTPUT, "no report but a line so often; JSON with --json"},
 	{"top", 0, "N", NULL, option_count, AT(top), 1, 1000, REPORTS | COMPARE, GROUP_OUTPUT, "rows per table (10)"},
 	{"format", 0, "FORMAT", NULL, option_format, AT(format), 0, 0, REPORTS, GROUP_OUTPUT,
@@ -165,9 +173,8 @@ const struct option_row option_rows[] = {
 	 "flame: only samples in this query"},
 	{"color", 0, "WHEN", NULL, option_color, AT(color), 0, 0, PARSED, GROUP_OUTPUT, "auto, always or never"},
 	{"quiet", 'q', NULL, NULL, option_quiet, AT(log_level), 0, 0, PARSED, GROUP_OUTPUT,
-	 "only the report and errors"},
-	{"verbose", 'v', NULL, NULL, option_verbose, AT(log_level), 0, 0, PARSED, GROUP_OUTPUT,
-	 "say more; statements in full length"},
+	 "only the report and errors; --verbose is more (-v)"},
+	{"verbose", 'v', NULL, NULL, option_verbose, AT(log_level), 0, 0, PARSED, GROUP_OUTPUT, NULL},
 
 	{NULL, 0, NULL, "APM_ENABLED", option_bool, AT(enabled), 0, 0, LIVE, GROUP_COUNT, NULL},
 	{NULL, 0, NULL, "APM_SERVICE_NAME", option_name, AT(service), 0, 0, LIVE, GROUP_COUNT, NULL},

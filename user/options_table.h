@@ -23,7 +23,7 @@ struct option_row {
 	const char *name;  /* long name; NULL = variable only */
 	char letter;	   /* 0 = none */
 	const char *value; /* placeholder of its value; NULL = takes none */
-	const char *env;   /* variable that sets it in trace and record; NULL = none */
+	const char *env;   /* variable that sets it where a target is traced; NULL = none */
 	option_parse_fn parse;
 	size_t offset;
 	uint64_t min, max; /* inclusive, in the unit of the field */

@@ -22,9 +22,10 @@
 #include "progress.h"
 #include "sql/sql.h"
 
-#define STACKS_MAX   65536
-#define HEARTBEAT_NS 1000000000ULL /* loss counters, and the capture's buffer to disk */
-#define WATERMARK_NS 100000000ULL
+#define STACKS_MAX     65536
+#define SCREEN_QUERIES 1000	     /* to sort and filter among */
+#define HEARTBEAT_NS   1000000000ULL /* loss counters, and the capture's buffer to disk */
+#define WATERMARK_NS   100000000ULL
 
 struct pipeline {
 	const struct options *opt;
@@ -187,7 +188,7 @@ static int open_analysis(struct pipeline *p)
 		.slow_ns = p->opt->slow_ns,
 		.unit_gap_ns = p->opt->unit_gap_ns,
 		.n_plus_one = p->opt->n_plus_one,
-		.top = p->opt->top,
+		.top = p->opt->command == COMMAND_TOP ? SCREEN_QUERIES : p->opt->top,
 		.on_finding = take_finding,
 		.on_stack = take_stack,
 		.on_statement = take_statement,
@@ -346,6 +347,11 @@ static void tell_losses(struct pipeline *p)
 	collect_counters(p->collect, rec.loss.values, &rec.loss.late_attach_ns);
 	rec.loss.values[APM_CNT_EVICTED] += enrich_evicted(p->enrich);
 	enrich_pass(p->enrich, REC_LOSS, 0, &rec);
+}
+
+const struct report *pipeline_snapshot(struct pipeline *p)
+{
+	return p->analysis ? analysis_snapshot(p->analysis) : NULL;
 }
 
 void pipeline_show(struct pipeline *p, uint64_t elapsed_ns)

@@ -11,7 +11,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 APM = os.path.join(TOP, 'build', 'apm-bpf')
 MAN = os.path.join(TOP, 'docs', 'apm-bpf.8')
-COMMANDS = ('trace', 'record', 'report', 'flame', 'diff', 'fingerprint', 'detect', 'list')
+COMMANDS = ('trace', 'top', 'record', 'report', 'flame', 'diff', 'fingerprint', 'detect', 'list')
 count = failed = 0
 
 
