@@ -56,7 +56,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
 DEMO_SRC := $(wildcard tools/demo.d/*.c)
 DEMO_BIN := $(DEMO_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help test test-unit test-kernels demo bench fuzz lint install uninstall clean
+.PHONY: all help test test-unit test-kernels demo bench bench-report fuzz lint install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -69,6 +69,7 @@ help:
 	@echo 'make soak       200 rounds of attach and detach under load (root)'
 	@echo 'make demo       trace a small shop with planted faults (root)'
 	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
+	@echo 'make bench-report  the price beside other tools: tests/bench/REPORT.md (root, 16 minutes; PAIRS=7)'
 	@echo 'make fuzz       fuzz for FUZZ_SECONDS per target (default 60)'
 	@echo 'make test-kernels  the live tests under other kernels, in qemu (downloads them once; KERNEL=, OFFLINE=1)'
 	@echo 'make lint       rules of the tree, clang-format, clang-tidy, cppcheck, shellcheck'
@@ -167,13 +168,14 @@ $(LIVE_BIN) $(DEMO_BIN): $(BUILD)/%: %.c
 $(BENCH_BIN): $(BUILD)/%: %.c $(BUILD)/libapm.a
 	@mkdir -p $(@D)
 	$(call say,BENCH)
-	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libapm.a \
+	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(CFLAGS) $(shell sed -n 's/.*CFLAGS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) \
+		-MMD -MP -o $@ $< $(BUILD)/libapm.a \
 		$(shell sed -n 's/.*LIBS: *\(.*[^ *\/]\).*/\1/p' $< | head -1) $(LIBS)
 
 test-unit: $(UNIT_BIN) $(HOST_BIN) $(BUILD)/apm-bpf
 	tests/run unit host replay
 
-test: all $(UNIT_BIN) $(HOST_BIN) $(ABI_BIN) $(LIVE_BIN) $(FUZZ_BIN) $(DEMO_BIN)
+test: all $(UNIT_BIN) $(HOST_BIN) $(ABI_BIN) $(LIVE_BIN) $(BENCH_BIN) $(FUZZ_BIN) $(DEMO_BIN)
 	tests/run unit host replay abi verify fuzz tree live
 
 soak: all $(LIVE_BIN)
@@ -188,6 +190,11 @@ fuzz: $(FUZZ_BIN)
 
 bench: all $(BENCH_BIN) $(LIVE_BIN)
 	tests/bench/run
+
+PAIRS ?= 7
+bench-report: all $(BENCH_BIN)
+	tests/bench/measure.py --pairs $(PAIRS)
+	tests/bench/report.py tests/bench/report.json
 
 # KERNEL= picks one, OFFLINE=1 re-uses what was downloaded.
 test-kernels: all $(LIVE_BIN)

@@ -2,7 +2,10 @@
 /*
  * The floor: empty programs at entry and return of one function, by two uprobe multi links, and nothing else.
  *
- *   floor LIBRARY SYMBOL [entry]     says "attached", detaches when its standard input ends
+ * They stand on the cheapest instruction of the function at which its arguments are in place (site.h).
+ *
+ *   floor LIBRARY SYMBOL             says "attached", detaches when its standard input ends
+ *   floor LIBRARY SYMBOL where       prints the offset in the file
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -12,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/elf.h"
+#include "collect/site.h"
 
 static int load_empty(void)
 {
@@ -39,19 +43,25 @@ int main(int argc, char **argv)
 {
 	struct elf_symbol symbol;
 	struct elf_file *file;
+	struct site site;
 	int program;
 	char c;
 
 	if (argc < 3)
 		return 2;
 	file = elf_file_open(argv[1], -1);
-	if (!file || elf_find_symbol(file, argv[2], &symbol)) {
+	if (!file || elf_find_symbol(file, argv[2], &symbol) || site_find(file, &symbol, &site, NULL)) {
 		fprintf(stderr, "floor: no %s in %s\n", argv[2], argv[1]);
 		return 1;
 	}
+	elf_file_close(file);
+	if (argc == 4) {
+		printf("0x%llx\n", (unsigned long long)site.file_off);
+		return 0;
+	}
 	program = load_empty();
-	if (program < 0 || attach(program, argv[1], symbol.file_off, 0) < 0 ||
-	    (argc == 3 && attach(program, argv[1], symbol.file_off, BPF_F_UPROBE_MULTI_RETURN) < 0)) {
+	if (program < 0 || attach(program, argv[1], site.file_off, 0) < 0 ||
+	    attach(program, argv[1], site.file_off, BPF_F_UPROBE_MULTI_RETURN) < 0) {
 		fprintf(stderr, "floor: %s\n", strerror(errno));
 		return 1;
 	}
@@ -59,6 +69,5 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (read(STDIN_FILENO, &c, 1) > 0)
 		;
-	elf_file_close(file);
 	return 0;
 }
