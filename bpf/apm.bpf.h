@@ -37,6 +37,10 @@ struct apm_thread {
 	u32 partial;  /* params.bpf.c */
 	u64 sync_seq; /* statement of a synchronous call that spans several probed ones (PQexec) */
 	u64 started;  /* the statement that was begun last */
+	/* A call of a library above those of the databases (ODBC): what those count in it, it does not. sp 0
+	 * = none */
+	struct apm_call outer;
+	u64 outer_started; /* `started` when it was entered */
 	struct apm_call call[APM_NEST_MAX];
 	u8 scratch[APM_PARAM_BYTES];
 };
@@ -196,7 +200,7 @@ static __always_inline u64 thread_statement(const struct apm_thread *t)
 
 	if (depth > 0 && depth <= APM_NEST_MAX)
 		return t->call[(depth - 1) & (APM_NEST_MAX - 1)].seq;
-	return t->sync_seq;
+	return t->sync_seq || !t->outer.sp ? t->sync_seq : t->outer.seq;
 }
 
 static __always_inline struct apm_call *call_top(struct apm_thread *t)
@@ -334,6 +338,14 @@ static __always_inline u64 read_u64(u64 addr)
 static __always_inline u32 read_u32(u64 addr)
 {
 	u32 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
+	return value;
+}
+
+static __always_inline u16 read_u16(u64 addr)
+{
+	u16 value = 0;
 
 	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
 	return value;

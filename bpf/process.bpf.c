@@ -35,6 +35,7 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx)
 	if (t) { /* the calls under way went with the old program */
 		t->depth = 0;
 		t->sync_seq = 0;
+		t->outer.sp = 0;
 	}
 	process_event(APM_EV_EXEC, task, 0);
 	return 0;

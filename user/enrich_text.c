@@ -22,7 +22,8 @@ struct enrich_text {
 	record_fn sink;
 	void *sink_arg;
 	struct table *pending;
-	char *buf; /* for sql_analyse() */
+	struct strbuf converted; /* a text that came in UTF-16 */
+	char *buf;		 /* for sql_analyse() */
 	size_t cap;
 };
 
@@ -58,6 +59,7 @@ void enrich_text_free(struct enrich_text *t)
 		return;
 	table_free(t->pending);
 	free(t->buf);
+	strbuf_free(&t->converted);
 	free(t);
 }
 
@@ -207,6 +209,24 @@ static void tell_name(struct enrich_text *t, const struct apm_ev_text *last, str
 	t->sink(&rec, t->sink_arg);
 }
 
+/* A whole text, in the characters that it came in. */
+static void tell(struct enrich_text *t, const struct apm_ev_text *last, struct str text)
+{
+	struct apm_ev_text in_utf8;
+
+	if (last->hdr.flags & APM_TEXT_NAME) {
+		tell_name(t, last, text);
+	} else if (last->hdr.flags & APM_TEXT_UTF16) {
+		in_utf8 = *last;
+		in_utf8.total_len /= 2; /* characters */
+		strbuf_reset(&t->converted);
+		strbuf_add_utf16(&t->converted, text.ptr, text.len);
+		tell_text(t, &in_utf8, (struct str){t->converted.ptr, t->converted.len});
+	} else {
+		tell_text(t, last, text);
+	}
+}
+
 void enrich_text_chunk(struct enrich_text *t, const struct apm_ev_text *c)
 {
 	struct table_key key = {c->hdr.tgid, c->text_id};
@@ -217,10 +237,7 @@ void enrich_text_chunk(struct enrich_text *t, const struct apm_ev_text *c)
 	if (c->size > c->hdr.len - sizeof(*c))
 		return;
 	if (c->offset == 0 && last) {
-		if (c->hdr.flags & APM_TEXT_NAME)
-			tell_name(t, c, text);
-		else
-			tell_text(t, c, text);
+		tell(t, c, text);
 		return;
 	}
 	p = table_put(t->pending, key, NULL);
@@ -232,6 +249,6 @@ void enrich_text_chunk(struct enrich_text *t, const struct apm_ev_text *c)
 		strbuf_add(&p->text, text.ptr, text.len);
 	if (!last)
 		return;
-	tell_text(t, c, (struct str){p->text.ptr, p->text.len});
+	tell(t, c, (struct str){p->text.ptr, p->text.len});
 	table_remove(t->pending, key);
 }

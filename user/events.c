@@ -190,9 +190,12 @@ static void add_line(struct events *e, const struct statement *stmt, const struc
 	strbuf_addf(out, ",\"class\":\"%s\"", stmt->stmt_class == SQL_CLASS_CONTROL ? "control" : "query");
 	add_ms(out, "duration_ms", stmt->duration_ns);
 	add_ms(out, "elapsed_ms", stmt->t_end - stmt->t_start);
-	strbuf_addf(out, ",\"rows\":%llu,\"bytes\":%llu,\"failed\":%s,\"running\":%s",
-		    (unsigned long long)stmt->rows, (unsigned long long)stmt->bytes, boolean(stmt->error),
-		    boolean(stmt->running));
+	if (statement_rows_known(stmt))
+		strbuf_addf(out, ",\"rows\":%llu", (unsigned long long)stmt->rows);
+	else
+		strbuf_adds(out, ",\"rows\":null");
+	strbuf_addf(out, ",\"bytes\":%llu,\"failed\":%s,\"running\":%s", (unsigned long long)stmt->bytes,
+		    boolean(stmt->error), boolean(stmt->running));
 	add_string(out, "error_code", failed ? e->code.ptr : NULL);
 	add_string(out, "error_message", failed ? e->message.ptr : NULL);
 	add_string(out, "system", record_system_name(stmt->system));

@@ -67,6 +67,7 @@ struct apm_hdr {
 #define APM_STMT_PREPARE_FAILED 0x0200 /* the failure was in prepare: the statement never ran */
 #define APM_STMT_NO_RETURN	0x0400 /* the call was entered and never returned; duration is a lower bound */
 #define APM_STMT_NESTED		0x0800 /* called from inside another statement (an SQL function of the program) */
+#define APM_STMT_ROWS_UNKNOWN	0x1000 /* rows is 0 because the library does not show them */
 
 /* APM_EV_STMT */
 struct apm_ev_stmt {
@@ -97,6 +98,7 @@ struct apm_ev_stmt {
 #define APM_TEXT_UNREADABLE 0x0004 /* could not be read (page not present); bytes are missing */
 #define APM_TEXT_NAME	    0x0008 /* the bytes are a prepared statement's name, not SQL */
 #define APM_TEXT_MIN_LEN    0x0010 /* total_len is a lower bound */
+#define APM_TEXT_UTF16	    0x0020 /* UTF-16 in host byte order; lengths and offsets in bytes */
 
 #define APM_TEXT_SMALL 256
 #define APM_TEXT_LARGE 4096

@@ -46,8 +46,9 @@ struct apm_exec {
 enum apm_conn_op {
 	APM_OP_STATEMENT = 0,
 	APM_OP_PREPARE = 1,
-	APM_OP_DESCRIBE = 2, /* has results, is no statement */
-	APM_OP_POLLED = 3,   /* hiredis: a statement, on a context that does not block */
+	APM_OP_DESCRIBE = 2,  /* has results, is no statement */
+	APM_OP_POLLED = 3,    /* hiredis: a statement, on a context that does not block */
+	APM_OP_ELSEWHERE = 4, /* ODBC: the driver's client library counts the statements */
 };
 
 /*
@@ -72,10 +73,12 @@ struct apm_handle {
 	struct apm_exec exec;
 	__u64 text_ptr; /* the text that text_id stands for was at this address */
 	__u64 db;
-	__u64 mark; /* sqlite3_stmt: total_changes of the connection at the start; MYSQL_RES: its statement */
+	__u64 mark; /* sqlite3_stmt: total_changes of the connection at the start; MYSQL_RES: its statement;
+			   ODBC: what is known of its rows (lib/odbc.bpf.c) */
 	__u32 runs;
 	__u8 text_known;
-	__u8 inside;   /* prepared by sqlite3_exec: handle and text go without a sign */
+	__u8 inside; /* prepared by sqlite3_exec: handle and text go without a sign; ODBC: its driver's client
+			library counts its statements */
 	__u8 readonly; /* the statement cannot change rows */
 	__u8 reserved;
 };

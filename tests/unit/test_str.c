@@ -30,6 +30,21 @@ static void strings_compare_by_bytes(void **state)
 	assert_false(str_eq(empty, STR("a")));
 }
 
+static void utf16_becomes_utf8(void **state)
+{
+	static const uint16_t text[] = {'a', 0xe9, 0x20ac, 0xd83d, 0xde00, 0xd800, 'b', 0xdc00, 0xd801};
+	struct strbuf buf = {0};
+
+	strbuf_add_utf16(&buf, text, sizeof(text));
+	assert_string_equal(buf.ptr, "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" BAD "b" BAD BAD);
+	strbuf_reset(&buf);
+	strbuf_add_utf16(&buf, text, 3); /* an odd byte is none */
+	assert_string_equal(buf.ptr, "a");
+	strbuf_add_utf16(&buf, text, 0);
+	assert_string_equal(buf.ptr, "a");
+	strbuf_free(&buf);
+}
+
 static void buffers_grow_and_end_with_nul(void **state)
 {
 	struct strbuf buf = {0};
@@ -294,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strings_compare_by_bytes),
 		cmocka_unit_test(buffers_grow_and_end_with_nul),
+		cmocka_unit_test(utf16_becomes_utf8),
 		cmocka_unit_test(every_length_fits_exactly),
 		cmocka_unit_test(formats_append),
 		cmocka_unit_test(a_reset_of_nothing_is_harmless),

@@ -138,6 +138,51 @@ void strbuf_add_clean(struct strbuf *buf, struct str s, int keep_space)
 	}
 }
 
+/* RFC 3629, one character. */
+static void add_utf8(struct strbuf *buf, uint32_t c)
+{
+	if (c < 0x80) {
+		strbuf_addc(buf, (char)c);
+		return;
+	}
+	if (c < 0x800) {
+		strbuf_addc(buf, (char)(0xc0 | c >> 6));
+	} else {
+		if (c < 0x10000) {
+			strbuf_addc(buf, (char)(0xe0 | c >> 12));
+		} else {
+			strbuf_addc(buf, (char)(0xf0 | c >> 18));
+			strbuf_addc(buf, (char)(0x80 | (c >> 12 & 63)));
+		}
+		strbuf_addc(buf, (char)(0x80 | (c >> 6 & 63)));
+	}
+	strbuf_addc(buf, (char)(0x80 | (c & 63)));
+}
+
+void strbuf_add_utf16(struct strbuf *buf, const void *utf16, size_t bytes)
+{
+	const char *at = utf16;
+	uint16_t unit, next;
+
+	for (; bytes >= sizeof(unit); at += sizeof(unit), bytes -= sizeof(unit)) {
+		memcpy(&unit, at, sizeof(unit));
+		if (unit < 0xd800 || unit > 0xdfff) {
+			add_utf8(buf, unit);
+			continue;
+		}
+		next = 0;
+		if (unit < 0xdc00 && bytes >= 2 * sizeof(unit))
+			memcpy(&next, at + sizeof(unit), sizeof(next));
+		if (next < 0xdc00 || next > 0xdfff) {
+			add_utf8(buf, 0xfffd);
+			continue;
+		}
+		add_utf8(buf, 0x10000 + ((uint32_t)(unit - 0xd800) << 10) + (next - 0xdc00));
+		at += sizeof(unit);
+		bytes -= sizeof(unit);
+	}
+}
+
 uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t len)
 {
 	const unsigned char *p = bytes;

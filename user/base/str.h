@@ -42,6 +42,9 @@ void strbuf_free(struct strbuf *buf);
  */
 void strbuf_add_clean(struct strbuf *buf, struct str s, int keep_space);
 
+/* Appends UTF-16 in host byte order (`bytes` of it) as UTF-8; half a pair of surrogates becomes U+FFFD. */
+void strbuf_add_utf16(struct strbuf *buf, const void *utf16, size_t bytes);
+
 /* 64-bit FNV-1a; `seed` chains calls (start with HASH_SEED). */
 #define HASH_SEED 0xcbf29ce484222325ULL
 uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t len);

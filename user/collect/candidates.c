@@ -228,16 +228,17 @@ static void add_row(struct strbuf *out, const struct candidate *c)
 	if (c->traceable)
 		strbuf_addf(out, "          trace it     sudo apm-bpf --pid %d\n", (int)c->info.pid);
 	else
-		strbuf_adds(out,
-			    "          not traceable: its driver does not use libpq or SQLite's C library\n");
+		strbuf_adds(out, "          not traceable: its driver uses none of the client libraries that "
+				 "are watched\n");
 }
 
 void candidates_print(const struct candidate *list, size_t count, struct strbuf *out)
 {
 	if (!count) {
-		strbuf_adds(out,
-			    "No running process uses libpq or SQLite, and none is connected to a database.\n"
-			    "Start a program under the tool:  sudo apm-bpf -- COMMAND ARGS...\n");
+		strbuf_adds(out, "No running process uses a client library that is watched, and none is "
+				 "connected to a "
+				 "database.\n"
+				 "Start a program under the tool:  sudo apm-bpf -- COMMAND ARGS...\n");
 		return;
 	}
 	strbuf_addf(out, "%8s  %-12s %7s %5s  %s\n", "PID", "USER", "THREADS", "AGE", "PROGRAM");

@@ -19,10 +19,7 @@
 #define MAX_SCAN       (64u << 20) /* bytes of code searched for wrappers */
 
 static const struct lib_row *const rows[] = {
-	&lib_libpq,
-	&lib_mysql,
-	&lib_sqlite,
-	&lib_hiredis,
+	&lib_libpq, &lib_mysql, &lib_sqlite, &lib_hiredis, &lib_odbc,
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(*rows))
 
@@ -195,6 +192,8 @@ static void add_probes(const struct lib_row *row, const struct lib_file *lf, str
 		struct elf_symbol fn;
 		uint32_t extra, args = (1u << symbol->args) - 1;
 
+		if (!symbol->entry && !symbol->ret)
+			continue; /* there to recognise the library */
 		if (row->locate ? !row->locate(lf, m, symbol, &fn) : !named)
 			continue;
 		if (!row->locate)
@@ -384,7 +383,8 @@ static void recognise_one(const struct lib_row *row, const struct lib_file *lf, 
 	for (int i = 0; i < APM_OFF_MAX; i++)
 		m->facts.off[i] = -1;
 	prove_fields(row, lf, m);
-	row->prove(lf, m);
+	if (row->prove)
+		row->prove(lf, m);
 	add_probes(row, lf, m);
 	add_wrappers(row, lf, m);
 }
@@ -411,7 +411,7 @@ int lib_recognise(struct elf_file *f, struct lib_match *match, size_t max, const
 		if (missing) {
 			if (why && have) {
 				snprintf(reason, sizeof(reason), "%s without %s", rows[i]->name, missing);
-				*why = reason;
+				*why = rows[i]->part ? rows[i]->part : reason;
 			}
 			continue;
 		}

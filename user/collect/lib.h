@@ -49,11 +49,14 @@ struct lib_row {
 	const char *public_prefix; /* and those of its public interface with this */
 	/* Bytes that no program contains unless this library is in it: tells a copy that was stripped. */
 	const char *marker;
+	/* What a file is that has some of its functions and is not the library; NULL = nothing known. */
+	const char *part;
 	const struct lib_symbol *symbol;
 	size_t symbol_count;
 	const struct lib_field *field; /* proven first */
 	size_t field_count;
-	/* Fills version, the rest of facts.off[] (all -1 before) and missing, by decoding. */
+	/* Fills version, the rest of facts.off[] (all -1 before) and missing, by decoding. NULL: nothing is
+	 * left to prove. */
 	void (*prove)(const struct lib_file *lf, struct lib_match *m);
 	/*
 	 * Where `symbol` is in this copy: 1 with the function in *fn; 0 = it is not to be probed here. Called
@@ -66,6 +69,7 @@ struct lib_row {
 extern const struct lib_row lib_hiredis;
 extern const struct lib_row lib_libpq;
 extern const struct lib_row lib_mysql;
+extern const struct lib_row lib_odbc;
 extern const struct lib_row lib_sqlite;
 
 /* m->version from a function that returns (major * unit + minor) * unit + patch. */

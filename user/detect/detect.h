@@ -54,6 +54,7 @@ struct finding {
 	uint64_t saved_ns;    /* what fixing would save, estimated */
 	uint64_t units_db_ns; /* database time of those units */
 	uint64_t max_ns, rows;
+	int rows_known; /* slow_query: those of the longest execution */
 	/* The worst case */
 	uint64_t worst_count, worst_distinct, worst_ns;
 	uint64_t worst_unknown; /* executions whose parameters were not readable */

@@ -31,6 +31,7 @@ void slow_query_statement(struct detect *d, const struct detector *self, const s
 	if (stmt->duration_ns >= f->max_ns) {
 		f->max_ns = stmt->duration_ns;
 		f->rows = stmt->rows;
+		f->rows_known = statement_rows_known(stmt);
 		f->call_site = stmt->call_site;
 		f->tgid = stmt->tgid;
 		f->tid = stmt->tid;
@@ -96,7 +97,9 @@ void slow_query_describe(const struct detect *d, const struct finding *f, struct
 	detect_add_ms(evidence, f->total_ns / f->count);
 	strbuf_adds(evidence, ", worst ");
 	detect_add_ms(evidence, f->max_ns);
-	strbuf_addf(evidence, " (%llu rows).", (unsigned long long)f->rows);
+	if (f->rows_known)
+		strbuf_addf(evidence, " (%llu rows)", (unsigned long long)f->rows);
+	strbuf_adds(evidence, ".");
 	if (f->number) {
 		strbuf_adds(evidence, " They waited ");
 		detect_add_ms(evidence, f->number);

@@ -199,8 +199,8 @@ static json_t *query(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "calls", of_int(q->calls));
 	put(d, o, "running", of_int(q->running));
 	put(d, o, "errors", of_int(q->errors));
-	put(d, o, "rows", of_int(q->rows));
-	put(d, o, "max_rows", of_int(q->max_rows));
+	put(d, o, "rows", q->rows_known ? of_int(q->rows) : json_null());
+	put(d, o, "max_rows", q->rows_known ? of_int(q->max_rows) : json_null());
 	put(d, o, "bytes", of_int(q->bytes));
 	put(d, o, "total_ms", of_ms(q->total_ns));
 	put(d, o, "average_ms", q->calls ? of_ms(q->total_ns / q->calls) : json_null());
@@ -231,7 +231,7 @@ static json_t *slow_query(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "operation", of_string(d, s->operation));
 	put(d, o, "timestamp", of_time(d, s->ts_realtime_ns));
 	put(d, o, "recommendation", of_string(d, s->recommendation));
-	put(d, o, "rows", of_int(s->rows));
+	put(d, o, "rows", s->rows_known ? of_int(s->rows) : json_null());
 	put(d, o, "pid", of_known(s->tgid));
 	put(d, o, "tid", of_known(s->tid));
 	put(d, o, "running", json_boolean(s->running));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a report says, as data: filled by analysis.c, printed by the writers in this folder. Strings are redacted,
- * NUL-terminated, owned by the report; they may still hold any bytes a hostile program put there, so writers
- * clean them for their output (strbuf_add_clean, JSON and XML escaping). Times are nanoseconds.
+ * What a report says, as data: filled by analysis.c, printed by the writers in this folder. Strings are
+ * redacted, NUL-terminated, owned by the report; they may still hold any bytes a hostile program put there,
+ * so writers clean them for their output (strbuf_add_clean, JSON and XML escaping). Times are nanoseconds.
  */
 #ifndef APM_REPORT_MODEL_H
 #define APM_REPORT_MODEL_H
@@ -26,7 +26,7 @@ enum confidence {
 	CONFIDENCE_EXACT = 2,
 };
 
-const char *severity_name(enum severity severity);	 /* "info" … "critical" */
+const char *severity_name(enum severity severity);	  /* "info" … "critical" */
 int severity_parse(const char *name, enum severity *out); /* 0 or -EINVAL */
 const char *confidence_name(enum confidence confidence);  /* "none", "likely", "exact" */
 
@@ -39,21 +39,22 @@ struct report_recent {
 
 struct report_query {
 	uint64_t fingerprint;
-	const char *query; /* normalised; raw of one execution with --show-literals in `example` */
+	const char *query;   /* normalised; raw of one execution with --show-literals in `example` */
 	const char *example; /* NULL without --show-literals */
 	const char *summary;
 	const char *system; /* OpenTelemetry db.system.name: "postgresql", "sqlite" … */
 	const char *operation;
 	const char *const *collections; /* NULL-terminated */
-	const char *stmt_class; /* "query", "control" */
+	const char *stmt_class;		/* "query", "control" */
 	uint64_t calls, errors, rows;
 	uint64_t total_ns, min_ns, p50_ns, p95_ns, p99_ns, max_ns;
 	uint64_t elapsed_ns; /* sum of wall times, first call to last row */
 	uint64_t max_rows;
+	int rows_known;	  /* 0: the library did not show those of every execution */
 	uint64_t bytes;	  /* moved by COPY */
 	uint64_t wait_ns; /* for locks */
 	uint64_t cpu_samples;
-	double share;	/* of all db time, 0..1 */
+	double share;	  /* of all db time, 0..1 */
 	uint64_t running; /* still running at the end */
 	const char *call_site; /* who called one of its executions; NULL = not known */
 	const char *const *prepared; /* names it was prepared under, some of them; NULL-terminated */
@@ -71,6 +72,7 @@ struct report_slow {
 	const char *recommendation; /* NULL = no rule applies */
 	uint32_t tgid, tid;
 	int running; /* still running at the end: duration is a lower bound */
+	int rows_known;
 };
 
 struct report_n_plus_one {
@@ -80,10 +82,10 @@ struct report_n_plus_one {
 	uint64_t units;
 	uint64_t distinct_parameters; /* in the worst unit; 0 = not readable */
 	uint64_t total_ns;
-	double share; /* of those units' time */
+	double share;		     /* of those units' time */
 	uint64_t parent_fingerprint; /* the query that gave the ids; 0 = none found */
 	const char *parent_query;
-	const char *call_site; /* NULL = not known */
+	const char *call_site;	     /* NULL = not known */
 	const char *const *examples; /* up to three, NULL-terminated; raw only with --show-literals */
 	const char *recommendation;
 	enum severity severity;
@@ -91,8 +93,8 @@ struct report_n_plus_one {
 };
 
 struct report_unit {
-	const char *kind;	/* "process", "run", later "request" … */
-	const char *shape;	/* a name for units that do the same: first statement's summary, or the function */
+	const char *kind;  /* "process", "run", later "request" … */
+	const char *shape; /* a name for units that do the same: first statement's summary, or the function */
 	const char *process;
 	uint64_t count, statements, errors;
 	uint64_t total_ns, db_ns, p50_ns, p95_ns, max_ns;
@@ -121,8 +123,8 @@ struct report_finding {
 	const char *evidence; /* one sentence with numbers */
 	const char *recommendation;
 	const char *call_site; /* NULL = not known */
-	uint64_t total_ns;    /* time at stake */
-	uint64_t saved_ns;    /* of it, what fixing would save: estimated; 0 = nobody can tell */
+	uint64_t total_ns;     /* time at stake */
+	uint64_t saved_ns;     /* of it, what fixing would save: estimated; 0 = nobody can tell */
 	uint64_t count;
 };
 
@@ -163,14 +165,18 @@ struct report_interval {
 	uint64_t db_ns, p50_ns, p95_ns;
 };
 
-#define REPORT_LIST(type) struct { size_t count; struct type *item; }
+#define REPORT_LIST(type)          \
+	struct {                   \
+		size_t count;      \
+		struct type *item; \
+	}
 
 struct report {
 	/* target and window */
 	const char *target;
 	const char *host, *kernel, *tool_version, *service, *environment;
 	uint64_t start_realtime_ns, duration_ns;
-	int truncated;	/* the capture was cut short */
+	int truncated;	  /* the capture was cut short */
 	int lower_bounds; /* a lossy counter is not zero: counts are lower bounds */
 	uint32_t normaliser_version;
 	int regrouped; /* fingerprints were made anew by this version's normaliser */
@@ -185,8 +191,8 @@ struct report {
 	uint64_t slow_threshold_ns;
 	uint32_t n_plus_one_threshold;
 
-	REPORT_LIST(report_query) queries;   /* by total time */
-	REPORT_LIST(report_slow) slow;	     /* slowest first, bounded */
+	REPORT_LIST(report_query) queries; /* by total time */
+	REPORT_LIST(report_slow) slow;	   /* slowest first, bounded */
 	REPORT_LIST(report_n_plus_one) n_plus_one;
 	REPORT_LIST(report_unit) unit_shapes;
 	REPORT_LIST(report_error) error_groups;
@@ -214,10 +220,10 @@ struct stacks;
 
 /* How a writer should print. */
 struct report_style {
-	uint32_t top;	/* rows per table */
-	int color;	/* ANSI colours */
-	int width;	/* columns; 0 = not a terminal */
-	int whole;	/* statements in full length */
+	uint32_t top;		     /* rows per table */
+	int color;		     /* ANSI colours */
+	int width;		     /* columns; 0 = not a terminal */
+	int whole;		     /* statements in full length */
 	const struct stacks *stacks; /* CPU samples for writers that draw them; NULL = none */
 };
 

@@ -151,8 +151,8 @@ static void text_empty(struct text *t)
 	} else {
 		text_labelled(t, 2, "library?",
 			      "No supported client library was found in the target: libpq, libmariadb, "
-			      "libmysqlclient, sqlite3 and hiredis are watched, shared or linked statically "
-			      "with a symbol table.",
+			      "libmysqlclient, sqlite3, hiredis and unixODBC are watched, shared or linked "
+			      "statically with a symbol table.",
 			      0);
 		text_labelled(t, 2, "driver?",
 			      "Drivers that speak the database's protocol themselves (Go's pgx, JDBC, "

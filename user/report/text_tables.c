@@ -85,7 +85,7 @@ void text_queries(struct text *t)
 		text_cell(&table, format_time(q->p95_ns));
 		text_cell(&table, format_time(q->p99_ns));
 		text_cell(&table, format_time(q->max_ns));
-		text_cell(&table, format_count(q->rows));
+		text_cell(&table, q->rows_known ? format_count(q->rows) : "-");
 		text_cell(&table, count_or_dash(q->errors));
 		query_note(&table, q);
 	}
@@ -163,7 +163,7 @@ void text_slow(struct text *t)
 		strbuf_reset(&cell);
 		add_time_of_day(&cell, s->ts_realtime_ns);
 		text_cell(&table, cell.ptr);
-		text_cell(&table, format_count(s->rows));
+		text_cell(&table, s->rows_known ? format_count(s->rows) : "-");
 		strbuf_reset(&cell);
 		strbuf_addf(&cell, "%u/%u%s", s->tgid, s->tid, s->running ? " running" : "");
 		text_cell(&table, cell.ptr);

@@ -59,6 +59,12 @@ struct statement {
 	uint8_t in_tx;	    /* filled by units_feed(): inside BEGIN … COMMIT */
 };
 
+/* 0 where the library did not show how many rows there were. */
+static inline int statement_rows_known(const struct statement *stmt)
+{
+	return !(stmt->flags & APM_STMT_ROWS_UNKNOWN);
+}
+
 /* What a statement adds to database time: one that ran inside another (an SQL function of the program) is in
  * that one's time already. */
 static inline uint64_t statement_db_ns(const struct statement *stmt)

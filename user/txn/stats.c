@@ -102,6 +102,7 @@ static void merge_into_other(struct stats *st, const struct stats_query *q)
 	o->calls += q->calls;
 	o->errors += q->errors;
 	o->rows += q->rows;
+	o->rows_unknown += q->rows_unknown;
 	o->bytes += q->bytes;
 	o->wait_ns += q->wait_ns;
 	o->elapsed_ns += q->elapsed_ns;
@@ -255,6 +256,7 @@ static void slow_insert(struct stats *st, const struct statement *stmt)
 					   .t_start = stmt->t_start,
 					   .duration_ns = stmt->duration_ns,
 					   .rows = stmt->rows,
+					   .rows_known = statement_rows_known(stmt),
 					   .tgid = stmt->tgid,
 					   .tid = stmt->tid,
 					   .running = stmt->running};
@@ -305,9 +307,11 @@ int stats_add(struct stats *st, const struct statement *stmt, uint64_t slow_ns)
 		q->call_site_tgid = stmt->tgid;
 	}
 	add_name(q, stmt->prepared);
-	q->calls++;
+	if (!q->calls++)
+		q->system = stmt->system; /* its text may have been told by another library, above this one */
 	q->errors += stmt->error;
 	q->rows += stmt->rows;
+	q->rows_unknown += !statement_rows_known(stmt);
 	q->bytes += stmt->bytes;
 	q->wait_ns += stmt->wait_ns;
 	q->running += stmt->running;
@@ -341,6 +345,7 @@ int stats_amend(struct stats *st, const struct statement *was, const struct stat
 	q->calls--;
 	q->errors -= was->error;
 	q->rows -= was->rows;
+	q->rows_unknown -= !statement_rows_known(was);
 	q->bytes -= was->bytes;
 	q->wait_ns -= was->wait_ns;
 	q->running -= was->running;

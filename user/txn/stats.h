@@ -30,8 +30,9 @@ struct stats_query {
 	uint8_t stmt_class;
 	uint8_t kind;
 	uint64_t calls, errors, rows, max_rows;
-	uint64_t bytes;	  /* moved by COPY */
-	uint64_t wait_ns; /* for locks */
+	uint64_t rows_unknown; /* executions whose rows are not known: they are not in `rows` */
+	uint64_t bytes;	       /* moved by COPY */
+	uint64_t wait_ns;      /* for locks */
 	uint64_t elapsed_ns;
 	uint64_t running;
 	uint64_t cpu_samples;
@@ -56,7 +57,7 @@ struct stats_slow {
 	uint64_t fingerprint;
 	uint64_t t_start, duration_ns, rows;
 	uint32_t tgid, tid;
-	int running;
+	int running, rows_known;
 };
 
 struct stats_totals {
