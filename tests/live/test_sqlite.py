@@ -33,8 +33,16 @@ def main():
             live.exact('sqlite file database', report, program.truth())
             live.ok(all(q['system'] == 'sqlite' for q in report['queries']), 'the system is sqlite')
 
+        with live.section('sqlite shared cache and backup'):
+            report, program = live.run([client('lite_shared_client'), 'shared'])
+            live.exact('sqlite shared cache and backup', report, program.truth())
+
+        with live.section('sqlite wal'):
+            report, program = live.run([client('lite_shared_client'), 'wal'], DB=os.path.join(live.dir, 'wal.db'))
+            live.exact('sqlite wal', report, program.truth())
+
         with live.section('sqlite waits for a lock'):
-            report, program = live.run([client('lite_client'), 'wait'], DB=os.path.join(live.dir, 'wait.db'))
+            report, program = live.run([client('lite_shared_client'), 'wait'], DB=os.path.join(live.dir, 'wait.db'))
             live.exact('sqlite waits for a lock', report, program.truth())
             waits = {q['operation']: q['lock_wait_ms'] for q in report['queries']}
             insert = [q for q in report['queries'] if q['operation'] == 'INSERT'][0]

@@ -78,7 +78,7 @@ static void fill_db(sqlite3 *db)
 }
 
 /* An open database with the table, made before the tracer is there. */
-static sqlite3 *ready_db(void)
+static inline sqlite3 *ready_db(void)
 {
 	sqlite3 *db = open_db();
 

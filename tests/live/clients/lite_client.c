@@ -402,29 +402,6 @@ static void mode_threads(void)
 	free(thread);
 }
 
-static void *waiter(void *db)
-{
-	once(db, "INSERT INTO t (v) VALUES ('waits')", 0);
-	return NULL;
-}
-
-/* A connection holds the lock for 300 ms while another wants it. */
-static void mode_wait(void)
-{
-	sqlite3 *holder = open_db(), *other = open_db();
-	pthread_t thread;
-
-	truth_barrier();
-	once(holder, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", 0);
-	once(holder, "BEGIN IMMEDIATE", 1);
-	pthread_create(&thread, NULL, waiter, other);
-	nap_ms(300);
-	once(holder, "COMMIT", 1);
-	pthread_join(thread, NULL);
-	sqlite3_close(other);
-	sqlite3_close(holder);
-}
-
 static void family(int depth)
 {
 	pid_t child[3];
@@ -534,28 +511,13 @@ static void mode_cpu(void)
 int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{"steps", mode_steps},
-		{"partial", mode_partial},
-		{"interleave", mode_interleave},
-		{"before", mode_before},
-		{"bind", mode_bind},
-		{"pause", mode_pause},
-		{"long", mode_long},
-		{"exec", mode_exec},
-		{"ddl", mode_ddl},
-		{"trigger", mode_trigger},
-		{"nested", mode_nested},
-		{"errors", mode_errors},
-		{"longjmp", mode_longjmp},
-		{"cancel", mode_cancel},
-		{"threads", mode_threads},
-		{"fork", mode_fork},
-		{"become", mode_become},
-		{"hang", mode_hang},
-		{"steady", mode_steady},
-		{"cpu", mode_cpu},
-		{"wait", mode_wait},
-		{NULL, NULL},
+		{"steps", mode_steps},	   {"partial", mode_partial}, {"interleave", mode_interleave},
+		{"before", mode_before},   {"bind", mode_bind},	      {"pause", mode_pause},
+		{"long", mode_long},	   {"exec", mode_exec},	      {"ddl", mode_ddl},
+		{"trigger", mode_trigger}, {"nested", mode_nested},   {"errors", mode_errors},
+		{"longjmp", mode_longjmp}, {"cancel", mode_cancel},   {"threads", mode_threads},
+		{"fork", mode_fork},	   {"become", mode_become},   {"hang", mode_hang},
+		{"steady", mode_steady},   {"cpu", mode_cpu},	      {NULL, NULL},
 	};
 
 	return truth_main("sqlite", modes, argc, argv);
