@@ -207,9 +207,9 @@ def bystander(raw):
 
 
 def start(raw):
-    body = [(tool, Spread([s['attach_cpu_ns'] / 1e6 for s in raw.sessions if s['tool'] == tool]).text('%.0f'))
+    body = [(tool, Spread([s['start_cpu_ns'] / 1e6 for s in raw.sessions if s['tool'] == tool]).text('%.0f'))
             for tool in raw.doc['tools'] if any(s['tool'] == tool for s in raw.sessions)]
-    return ['## To start', '', 'CPU of the tool itself until it was attached, ms, all systems.', ''] + table(('tool', 'CPU, ms'), body)
+    return ['## To start', '', 'CPU of the tool itself until it was attached and had seen its first operations, ms, all systems.', ''] + table(('tool', 'CPU, ms'), body)
 
 
 def not_run(raw):

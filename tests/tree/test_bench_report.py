@@ -40,7 +40,7 @@ def document(pairs, one_core=(), absent=(), short=False):
             'versions': {'apm-bpf': '1'}, 'systems': {'sqlite3': {'floor': 'sqlite3_step', 'calls': 2}, 'redis': {'floor': 'f', 'calls': 1}},
             'tools': {tool: 'what it does' for tool in tools},
             'pairs': {'columns': COLUMNS, 'rows': pairs},
-            'sessions': {'columns': ['system', 'tool', 'pair', 'lost', 'attach_cpu_ns', 'bystander_none_ns', 'bystander_with_ns'],
+            'sessions': {'columns': ['system', 'tool', 'pair', 'lost', 'start_cpu_ns', 'bystander_none_ns', 'bystander_with_ns'],
                          'rows': [['sqlite3', tool, 0, None if tool == 'floor' else 7, 2e6, 100.0, 150.0] for tool in tools]},
             'one_core': {'columns': ['system', 'tool', 'tool_on', 'executed', 'seen', 'lost', 'wall_ns'], 'rows': list(one_core)},
             'absent': {'columns': ['system', 'tool', 'why'], 'rows': list(absent)}}
