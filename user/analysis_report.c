@@ -69,6 +69,12 @@ void sorted_add(struct sorted *s, const void *item)
 	s->item[s->count++] = item;
 }
 
+int sorted_add_value(struct table_key key, void *value, void *arg)
+{
+	sorted_add(arg, value);
+	return 0;
+}
+
 size_t sorted_take(struct sorted *s, int (*compare)(const void *, const void *))
 {
 	if (s->count)
@@ -264,12 +270,6 @@ static void fill_errors(struct analysis *a)
 	free(s.item);
 }
 
-static int add_item(struct table_key key, void *value, void *arg)
-{
-	sorted_add(arg, value);
-	return 0;
-}
-
 static int long_shape_first(const void *x, const void *y)
 {
 	const struct shape *a = *(const struct shape *const *)x, *b = *(const struct shape *const *)y;
@@ -283,7 +283,7 @@ static void fill_shapes(struct analysis *a)
 	struct report *r = &a->report;
 	size_t n, i;
 
-	table_visit(a->shapes, add_item, &s);
+	table_visit(a->shapes, sorted_add_value, &s);
 	n = sorted_take(&s, long_shape_first);
 	r->unit_shapes.item = analysis_own(a, calloc(n + 1, sizeof(*r->unit_shapes.item)));
 	for (i = 0; i < n && r->unit_shapes.item; i++) {
@@ -352,77 +352,6 @@ static void fill_profile(struct analysis *a)
 						 .self = f->self,
 						 .total = f->total,
 						 .share = (double)f->self / (double)totals.samples};
-	}
-	free(s.item);
-}
-
-static int by_kind(const void *x, const void *y)
-{
-	const struct coverage *a = *(const struct coverage *const *)x,
-			      *b = *(const struct coverage *const *)y;
-
-	if (a->kind != b->kind)
-		return a->kind < b->kind ? -1 : 1;
-	if (a->tgid != b->tgid)
-		return a->tgid < b->tgid ? -1 : 1;
-	return strcmp(a->subject, b->subject);
-}
-
-static void fill_coverage(struct analysis *a)
-{
-	static const char *const kinds[] = {
-		[REC_COVERED_PROCESS] = "process",
-		[REC_COVERED_LIBRARY] = "library",
-		[REC_NOT_COVERED] = "missing",
-		[REC_KERNEL_LACKS] = "kernel",
-	};
-	struct sorted s = {.a = a};
-	struct report *r = &a->report;
-	size_t n, i;
-
-	table_visit(a->coverage, add_item, &s);
-	n = sorted_take(&s, by_kind);
-	r->coverage.item = analysis_own(a, calloc(n + 1, sizeof(*r->coverage.item)));
-	for (i = 0; i < n && r->coverage.item; i++) {
-		const struct coverage *c = s.item[i];
-
-		r->coverage.item[r->coverage.count++] = (struct report_coverage){
-			.kind = c->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[c->kind] : "missing",
-			.tgid = c->tgid,
-			.subject = c->subject,
-			.text = c->text};
-	}
-	free(s.item);
-}
-
-static int busy_library_first(const void *x, const void *y)
-{
-	const struct library *a = *(const struct library *const *)x, *b = *(const struct library *const *)y;
-
-	if (a->statements != b->statements)
-		return a->statements < b->statements ? 1 : -1;
-	return strcmp(a->path ? a->path : "", b->path ? b->path : "");
-}
-
-static void fill_libraries(struct analysis *a)
-{
-	struct sorted s = {.a = a};
-	struct report *r = &a->report;
-	size_t n, i;
-
-	table_visit(a->libraries, add_item, &s);
-	n = sorted_take(&s, busy_library_first);
-	r->libraries.item = analysis_own(a, calloc(n + 1, sizeof(*r->libraries.item)));
-	for (i = 0; i < n && r->libraries.item; i++) {
-		const struct library *l = s.item[i];
-
-		if (l->name)
-			r->libraries.item[r->libraries.count++] =
-				(struct report_library){.name = l->name,
-							.version = l->version,
-							.path = l->path,
-							.build_id = l->build_id,
-							.statements = l->statements};
 	}
 	free(s.item);
 }
@@ -593,8 +522,7 @@ int analysis_fill(struct analysis *a, int truncated)
 	fill_errors(a);
 	fill_shapes(a);
 	fill_profile(a);
-	fill_coverage(a);
-	fill_libraries(a);
+	analysis_fill_coverage(a);
 	fill_bottleneck(a);
 	fill_timeline(a);
 	return a->err;

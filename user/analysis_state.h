@@ -94,6 +94,7 @@ void analysis_words_free(struct analysis_words *words);
 /* Fills a->report. 0 or -ENOMEM. */
 int analysis_fill(struct analysis *a, int truncated);
 void analysis_fill_findings(struct analysis *a);
+void analysis_fill_coverage(struct analysis *a);
 
 /* Memory that lives as long as the report: takes it over. NULL (and a->err) when it is NULL or there is no
  * room. */
@@ -110,6 +111,7 @@ struct sorted {
 };
 
 void sorted_add(struct sorted *s, const void *item);
+int sorted_add_value(struct table_key key, void *value, void *arg); /* for table_visit() */
 /* Sorts (the items are pointers) and says how many of them the report's lists take. */
 size_t sorted_take(struct sorted *s, int (*compare)(const void *, const void *));
 /* Bigger first; then by `tie`, so that a replay gives the same order. */

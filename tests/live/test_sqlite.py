@@ -11,8 +11,28 @@ MODES = ('steps', 'partial', 'interleave', 'before', 'bind', 'exec', 'ddl', 'tri
          'fork')
 
 
+def several_connections(live):
+    with live.section('sqlite shared cache and backup'):
+        report, program = live.run([client('lite_shared_client'), 'shared'])
+        live.exact('sqlite shared cache and backup', report, program.truth())
+
+    with live.section('sqlite wal'):
+        report, program = live.run([client('lite_shared_client'), 'wal'], DB=os.path.join(live.dir, 'wal.db'))
+        live.exact('sqlite wal', report, program.truth())
+
+    with live.section('sqlite waits for a lock'):
+        report, program = live.run([client('lite_shared_client'), 'wait'], DB=os.path.join(live.dir, 'wait.db'))
+        live.exact('sqlite waits for a lock', report, program.truth())
+        waits = {q['operation']: q['lock_wait_ms'] for q in report['queries']}
+        insert = [q for q in report['queries'] if q['operation'] == 'INSERT'][0]
+        live.ok(100 < insert['lock_wait_ms'] <= insert['total_ms'], 'most of its time the INSERT waited', insert)
+        live.ok(not sum(waits.values()) - insert['lock_wait_ms'], 'the others did not', waits)
+        live.ok('lock_wait' in [f['detector'] for f in report['findings']], 'a finding says so', report['findings'])
+
+
 def main():
     with Live() as live:
+        several_connections(live)
         for mode in MODES:
             with live.section('sqlite ' + mode):
                 report, program = live.run([client('lite_client'), mode])
@@ -32,23 +52,6 @@ def main():
             report, program = live.run([client('lite_client'), 'steps'], DB=os.path.join(live.dir, 'file.db'))
             live.exact('sqlite file database', report, program.truth())
             live.ok(all(q['system'] == 'sqlite' for q in report['queries']), 'the system is sqlite')
-
-        with live.section('sqlite shared cache and backup'):
-            report, program = live.run([client('lite_shared_client'), 'shared'])
-            live.exact('sqlite shared cache and backup', report, program.truth())
-
-        with live.section('sqlite wal'):
-            report, program = live.run([client('lite_shared_client'), 'wal'], DB=os.path.join(live.dir, 'wal.db'))
-            live.exact('sqlite wal', report, program.truth())
-
-        with live.section('sqlite waits for a lock'):
-            report, program = live.run([client('lite_shared_client'), 'wait'], DB=os.path.join(live.dir, 'wait.db'))
-            live.exact('sqlite waits for a lock', report, program.truth())
-            waits = {q['operation']: q['lock_wait_ms'] for q in report['queries']}
-            insert = [q for q in report['queries'] if q['operation'] == 'INSERT'][0]
-            live.ok(100 < insert['lock_wait_ms'] <= insert['total_ms'], 'most of its time the INSERT waited', insert)
-            live.ok(not sum(waits.values()) - insert['lock_wait_ms'], 'the others did not', waits)
-            live.ok('lock_wait' in [f['detector'] for f in report['findings']], 'a finding says so', report['findings'])
 
         with live.section('sqlite linked statically'):
             report, program = live.run([client('lite_static'), 'steps'])
