@@ -6,6 +6,11 @@
 #include "analysis_state.h"
 #include "sql/sql.h"
 
+enum sql_dialect analysis_dialect(uint8_t system)
+{
+	return sql_dialect_from(str_from(record_system_name(system)));
+}
+
 int regroup_text(struct regroup *g, struct rec_text *text)
 {
 	struct sql_options opt = {.dialect = analysis_dialect(text->system)};

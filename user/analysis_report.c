@@ -187,11 +187,6 @@ static void fill_queries(struct analysis *a)
 	free(s.item);
 }
 
-enum sql_dialect analysis_dialect(uint8_t system)
-{
-	return sql_dialect_from(str_from(record_system_name(system)));
-}
-
 static void fill_slow(struct analysis *a)
 {
 	struct report *r = &a->report;
