@@ -270,6 +270,8 @@ static __always_inline void step_enter(const struct probe *p)
 		h->exec.enter = now;
 		h->exec.calls++;
 	} else {
+		if (h->inside)
+			h->text_known = 0; /* another one may stand there, with its text in the same place */
 		if (site_read)
 			h->inside = inside;
 		execution_start(t, h, &v, p->lib, site, now);
