@@ -268,6 +268,22 @@ static void attach_match(struct files *f, struct file *file, struct lib_match *m
 	log_debug("attached %u probes to %s", attachment_sites(a), subject);
 }
 
+#define MODULE_MAX (32 << 20) /* bytes of a shared object that is searched for a library inside */
+
+/*
+ * Whether a file may have a library linked into it: programs, and modules that came with one (node's .node, a
+ * wheel's). What the distribution installs in the loader's folders links the shared ones.
+ */
+static int may_contain(const struct elf_file *elf, int fd, const char *path)
+{
+	struct stat st;
+
+	if (elf_is_executable(elf))
+		return 1;
+	return strncmp(path, "/lib", 4) && strncmp(path, "/usr/lib", 8) && !fstat(fd, &st) &&
+	       st.st_size <= MODULE_MAX;
+}
+
 static int examine(struct files *f, struct file *file, int fd, const char *path, pid_t pid)
 {
 	struct elf_file *elf = elf_file_open(NULL, dup(fd));
@@ -278,7 +294,7 @@ static int examine(struct files *f, struct file *file, int fd, const char *path,
 	if (!elf)
 		return 0; /* no ELF file: scripts and data are mapped executable too */
 	count = lib_recognise(elf, f->match, MATCHES_MAX, &why);
-	stripped = !count && !why && elf_is_executable(elf) ? lib_stripped_copy(fd) : NULL;
+	stripped = !count && !why && may_contain(elf, fd, path) ? lib_stripped_copy(fd) : NULL;
 	if (stripped) {
 		snprintf(text, sizeof(text),
 			 "contains %s, but its symbols were stripped: keep the symbol table, or link the "
