@@ -47,6 +47,8 @@ struct apm_thread {
 
 extern const volatile struct apm_config cfg;
 
+extern volatile struct apm_detail detail;
+
 struct apm_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 * 1024 * 1024);

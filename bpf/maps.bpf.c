@@ -4,6 +4,8 @@
 
 const volatile struct apm_config cfg = {.task_storage = 1, .attach_cookies = 1, .max_sql = 4096};
 
+volatile struct apm_detail detail = {};
+
 struct apm_ring events SEC(".maps");
 struct apm_scope_map scope SEC(".maps");
 struct apm_lib_map libs SEC(".maps");

@@ -4,7 +4,7 @@
  * pushing a call at its entry and finding it at its return, and the events that all of them send. A library's
  * file defines
  *
- *   static void NAME_enter(const struct probe *p)             at an entry, by probe_symbol(p)
+ *   static enum hit NAME_enter(const struct probe *p)         at an entry, by probe_symbol(p)
  *   static void NAME_leave(const struct probe *p, u64 value)  at the return of p->call, which is popped then
  *
  * and gets its programs by LIBRARY_PROGRAMS(NAME).
@@ -24,7 +24,20 @@ struct probe {
 	u64 cookie;	       /* at an entry */
 };
 
+/* Who tells that a probe was hit, for the tool's own cost. */
+enum hit {
+	HIT_STATEMENT, /* the event of the statement that it worked on (apm_exec.calls) */
+	HIT_CALL,      /* nobody: it is counted */
+	HIT_ENTRY,     /* the same, and the function's return is not probed */
+};
+
 /* ---- entry and return ---- */
+
+static __always_inline void hit_count(enum hit hit)
+{
+	if (hit != HIT_STATEMENT)
+		count(hit == HIT_CALL ? APM_CNT_OTHER_CALLS : APM_CNT_OTHER_ENTRIES);
+}
 
 /* At an entry: whether it is of interest. Calls that were left without returning are dropped. */
 static __always_inline bool probe_enter(struct probe *p, struct pt_regs *ctx)
@@ -71,7 +84,9 @@ static __always_inline bool probe_leave(struct probe *p, struct pt_regs *ctx)
 		struct probe p;                            \
                                                            \
 		if (probe_enter(&p, ctx))                  \
-			name##_enter(&p);                  \
+			hit_count(name##_enter(&p));       \
+		else                                       \
+			hit_count(HIT_CALL);               \
 		return 0;                                  \
 	}                                                  \
                                                            \
@@ -144,17 +159,6 @@ static __always_inline void error_message(struct apm_ev_error *e, u64 text)
 static __always_inline s32 text_length(u64 len)
 {
 	return len >> 31 ? TEXT_LEN_UNKNOWN : (s32)len;
-}
-
-/* The bound parameters were hashed into h, in part or in whole. */
-static __always_inline void params_hashed(const struct apm_thread *t, struct apm_exec *x, u64 h, u32 number)
-{
-	x->param_hash = h;
-	x->param_count = number > 255 ? 255 : number;
-	if (t->partial) {
-		x->flags |= APM_STMT_PARAMS_PARTIAL;
-		count(APM_CNT_PARAMS_PARTIAL);
-	}
 }
 
 #endif

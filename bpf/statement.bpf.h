@@ -38,8 +38,11 @@ static __noinline int statement_send(const struct apm_exec *x, u64 conn, u64 han
 {
 	struct apm_ev_stmt *e = event_reserve(struct apm_ev_stmt, 0);
 
-	if (!e)
+	if (!e) {
+		if (!((x->flags | flags) & APM_STMT_MORE))
+			count_add(APM_CNT_OTHER_CALLS, x->calls);
 		return 0;
+	}
 	event_header_at(&e->hdr, APM_EV_STMT, sizeof(*e), x->seq, now);
 	e->hdr.flags = x->flags | flags;
 	e->hdr.tid = x->tid;
@@ -108,6 +111,29 @@ static __always_inline void calls_unwind_return(struct apm_thread *t, u64 sp)
 			return;
 		call_abandoned(c);
 		call_pop(t);
+	}
+}
+
+/* ---- bound parameters ---- */
+
+/* Bound parameters are not to be read: that there are some is all that is known of them. */
+static __always_inline bool params_skipped(struct apm_exec *x, u32 number)
+{
+	if (!detail.no_params)
+		return false;
+	x->param_count = number > 255 ? 255 : number;
+	x->flags |= APM_STMT_PARAMS_PARTIAL;
+	return true;
+}
+
+/* The bound parameters were hashed into h, in part or in whole. */
+static __always_inline void params_hashed(const struct apm_thread *t, struct apm_exec *x, u64 h, u32 number)
+{
+	x->param_hash = h;
+	x->param_count = number > 255 ? 255 : number;
+	if (t->partial) {
+		x->flags |= APM_STMT_PARAMS_PARTIAL;
+		count(APM_CNT_PARAMS_PARTIAL);
 	}
 }
 

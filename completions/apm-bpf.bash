@@ -4,7 +4,7 @@
 # The options of a command, one line each; after a colon what its value is.
 _apm_bpf_options() {
 	local live='--pid:pid --comm: --cgroup:file --all --user:user --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
-		--max-sql: --show-literals --freq: --ring-mb: --output:file --color:color --quiet --verbose --help'
+		--max-sql: --show-literals --freq: --max-overhead: --ring-mb: --output:file --color:color --quiet --verbose --help'
 	local report='--fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
 	case $1 in
 	trace) echo "$live $report --interval: --version" ;;

@@ -34,6 +34,7 @@ _apm_bpf() {
 		"--max-sql[keep so much of a statement's text]:bytes:"
 		'--show-literals[keep values in statements]'
 		'--freq[CPU samples per second]:Hz:'
+		'--max-overhead[most that tracing may take of a core]:percent:'
 		'--ring-mb[size of the ring buffer]:MB:(1 2 4 8 16 32 64 128 256 512 1024)'
 	)
 	reports=(

@@ -398,28 +398,6 @@ static void fill_bottleneck(struct analysis *a)
 	r->bottlenecks.count = 1;
 }
 
-static void fill_losses(struct analysis *a)
-{
-	struct report *r = &a->report;
-	struct units_totals units;
-	struct samples_totals samples;
-	uint32_t i;
-
-	units_totals(a->units, &units);
-	samples_totals(a->samples, &samples);
-	for (i = 0; i < a->loss.count && i < APM_CNT_MAX; i++)
-		r->losses[i] = a->loss.values[i];
-	r->losses[APM_CNT_UNATTRIBUTED] += samples.unattributed;
-	r->losses[APM_CNT_EVICTED] += stats_evicted(a->stats) + session_evicted(a->session) + units.evicted +
-				      samples.evicted + detect_evicted(a->detect) + table_evicted(a->shapes) +
-				      table_evicted(a->coverage) + table_evicted(a->libraries);
-	if (r->losses[APM_CNT_TEXT_UNKNOWN] < a->text_unknown)
-		r->losses[APM_CNT_TEXT_UNKNOWN] = a->text_unknown;
-	for (i = 0; i < APM_CNT_MAX; i++)
-		r->lower_bounds |= r->losses[i] && counter_lossy((enum apm_counter)i);
-	r->late_attach_ns = a->loss.late_attach_ns;
-}
-
 static void fill_summary(struct analysis *a)
 {
 	const struct stats_totals *t = stats_totals(a->stats);
@@ -485,7 +463,6 @@ static const char *or_empty(const char *text)
 int analysis_fill(struct analysis *a, int truncated)
 {
 	struct report *r = &a->report;
-	const struct rec_overhead *o = &a->overhead;
 
 	*r = (struct report){
 		.target = or_empty(a->meta_text.target),
@@ -499,16 +476,8 @@ int analysis_fill(struct analysis *a, int truncated)
 		.truncated = truncated,
 		.normaliser_version = a->meta.normaliser_version,
 		.regrouped = a->regrouped,
-		.probe_hits = o->probe_hits,
-		.probe_ns = o->probe_ns,
-		.program_ns = o->program_ns,
-		.agent_cpu_ns = o->agent_cpu_ns,
-		.agent_rss_kb = o->agent_rss_kb,
-		.probes = o->probes,
-		.price_entry_ns = o->price_entry_ns,
-		.price_return_ns = o->price_return_ns,
 	};
-	fill_losses(a);
+	analysis_fill_cost(a);
 	fill_summary(a);
 	fill_queries(a);
 	analysis_fill_recent(a);

@@ -95,6 +95,7 @@ void analysis_words_free(struct analysis_words *words);
 int analysis_fill(struct analysis *a, int truncated);
 void analysis_fill_findings(struct analysis *a);
 void analysis_fill_coverage(struct analysis *a);
+void analysis_fill_cost(struct analysis *a);
 
 /* Memory that lives as long as the report: takes it over. NULL (and a->err) when it is NULL or there is no
  * room. */

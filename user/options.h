@@ -86,6 +86,7 @@ struct options {
 	/* what is collected */
 	uint32_t max_sql;     /* bytes of statement text */
 	uint32_t sample_freq; /* Hz, 0 = no CPU profile */
+	double max_overhead;  /* share of one core; 0 = no limit */
 	uint32_t ring_mb;     /* a power of two */
 	int show_literals;
 

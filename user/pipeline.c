@@ -19,6 +19,7 @@
 #include "enrich.h"
 #include "intervals.h"
 #include "log.h"
+#include "overhead.h"
 #include "progress.h"
 #include "sql/sql.h"
 
@@ -37,6 +38,7 @@ struct pipeline {
 	struct stacks *stacks;
 	struct progress *progress;
 	struct intervals *intervals; /* NULL without --interval */
+	struct overhead overhead;
 	uint64_t last_heartbeat_ns, last_watermark_ns;
 	int capture_status;
 	int finished;
@@ -113,6 +115,11 @@ static void take_missing(pid_t pid, const char *subject, const char *text, void 
 {
 	log_warn("%s: %s", subject, text);
 	tell_coverage(arg, REC_NOT_COVERED, pid, subject, text);
+}
+
+static void take_detail(const char *subject, const char *text, void *arg)
+{
+	take_missing(0, subject, text, arg);
 }
 
 static void take_probes(const struct lib_match *m, const char *path, const char *why, void *arg)
@@ -321,6 +328,7 @@ int pipeline_add_command(struct pipeline *p, pid_t pid, const char *program)
 void pipeline_start(struct pipeline *p)
 {
 	collect_start(p->collect);
+	overhead_init(&p->overhead, p->opt->max_overhead, clock_ns(CLOCK_MONOTONIC));
 }
 
 int pipeline_watch_fd(struct pipeline *p, int fd)
@@ -372,6 +380,7 @@ int pipeline_poll(struct pipeline *p, int timeout_ms)
 	if (err)
 		return err;
 	now = clock_ns(CLOCK_MONOTONIC);
+	overhead_review(&p->overhead, p->collect, enrich_calls(p->enrich), now, take_detail, p);
 	if (now - p->last_watermark_ns >= WATERMARK_NS) {
 		struct record rec = {0};
 
@@ -389,37 +398,11 @@ int pipeline_poll(struct pipeline *p, int timeout_ms)
 	return enrich_status(p->enrich);
 }
 
-/* Anonymous memory of this process, kB: the ring buffer's mappings are not the tool's own. */
-static uint64_t own_rss_kb(void)
-{
-	FILE *f = fopen("/proc/self/status", "re");
-	unsigned long kb = 0;
-	char line[128];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "RssAnon: %lu", &kb) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kb;
-}
-
 static void tell_cost(struct pipeline *p)
 {
-	struct collect_cost cost;
 	struct record rec = {0};
 
-	collect_cost(p->collect, &cost);
-	rec.overhead = (struct rec_overhead){
-		.probe_hits = enrich_calls(p->enrich),
-		.probe_ns = enrich_calls(p->enrich) * (cost.entry_price_ns + cost.return_price_ns),
-		.program_ns = cost.program_ns,
-		.agent_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
-		.agent_rss_kb = own_rss_kb(),
-		.probes = collect_sites(p->collect),
-		.price_entry_ns = (uint32_t)cost.entry_price_ns,
-		.price_return_ns = (uint32_t)cost.return_price_ns,
-	};
+	overhead_total(&p->overhead, p->collect, enrich_calls(p->enrich), &rec.overhead);
 	enrich_pass(p->enrich, REC_OVERHEAD, 0, &rec);
 }
 

@@ -105,7 +105,9 @@ static const struct field coverage_fields[] = {
 static const struct field overhead_fields[] = {
 	FIELD(overhead.probe_hits),	FIELD(overhead.probe_ns),	 FIELD(overhead.program_ns),
 	FIELD(overhead.agent_cpu_ns),	FIELD(overhead.agent_rss_kb),	 FIELD(overhead.probes),
-	FIELD(overhead.price_entry_ns), FIELD(overhead.price_return_ns),
+	FIELD(overhead.price_entry_ns), FIELD(overhead.price_return_ns), FIELD(overhead.limit_ppm),
+	FIELD(overhead.peak_ppm),	FIELD(overhead.changes),	 FIELD(overhead.level),
+	FIELD(overhead.events_read),
 };
 
 static const struct field site_fields[] = {
@@ -354,4 +356,16 @@ const char *record_system_name(uint8_t system)
 	};
 
 	return system < sizeof(names) / sizeof(names[0]) ? names[system] : names[0];
+}
+
+const char *record_detail_name(uint8_t level)
+{
+	static const char *const name[DETAIL_LEVELS] = {
+		[DETAIL_FULL] = "full",
+		[DETAIL_NO_STACKS] = "no_stacks",
+		[DETAIL_NO_PARAMS] = "no_params",
+		[DETAIL_NO_PROBES] = "no_probes",
+	};
+
+	return level < DETAIL_LEVELS ? name[level] : "unknown";
 }

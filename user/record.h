@@ -161,15 +161,29 @@ struct rec_coverage {
 	struct str text;    /* "exact", "entry only: …", "stripped: no symbol sqlite3_step" */
 };
 
+/* What is collected, from all to nothing: each level leaves out what those before it leave out too. */
+enum detail_level {
+	DETAIL_FULL = 0,
+	DETAIL_NO_STACKS, /* no CPU samples, call sites only where statements cannot be told apart without */
+	DETAIL_NO_PARAMS, /* bound parameters are not read */
+	DETAIL_NO_PROBES, /* the probes are off: nothing more is seen */
+	DETAIL_LEVELS,
+};
+
 struct rec_overhead {
 	uint64_t probe_hits;
 	uint64_t probe_ns;   /* hits x calibrated price */
-	uint64_t program_ns; /* kernel statistics, 0 = off */
+	uint64_t program_ns; /* runs x measured price, 0 = not measured */
 	uint64_t agent_cpu_ns;
 	uint64_t agent_rss_kb;	 /* anonymous */
 	uint32_t probes;	 /* sites attached */
 	uint32_t price_entry_ns; /* calibrated, 0 = not calibrated */
 	uint32_t price_return_ns;
+	uint32_t limit_ppm;   /* of one core, --max-overhead; 0 = none */
+	uint32_t peak_ppm;    /* largest share of one core within a second */
+	uint32_t changes;     /* how often more or less was collected to stay below the limit */
+	uint64_t events_read; /* of those that the probes sent */
+	uint8_t level;	      /* what is collected at the end: enum detail_level */
 };
 
 struct rec_site {
@@ -227,6 +241,8 @@ int record_encode(struct strbuf *out, const struct record *rec);
 
 /* OpenTelemetry's db.system.name for an enum apm_system, "other_sql" for what is not known. */
 const char *record_system_name(uint8_t system);
+/* "full", "no_stacks" …; "unknown" for a level of a later version. */
+const char *record_detail_name(uint8_t level);
 
 /* The names and texts of the counters (bpf/abi/counters.h). NULL when out of range. */
 const char *counter_name(enum apm_counter counter);

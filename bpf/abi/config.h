@@ -16,7 +16,7 @@
 #define APM_MAX_PARAMS	 32    /* bound parameters hashed */
 #define APM_PARAM_BYTES	 256   /* of each */
 #define APM_MAX_WRAPPERS 8
-#define APM_MAX_SELECTED 64    /* names, and cgroups, that choose processes */
+#define APM_MAX_SELECTED 64 /* names, and cgroups, that choose processes */
 
 struct apm_config {
 	__u64 hash_key[2];   /* keys param_hash; fresh per trace */
@@ -27,6 +27,14 @@ struct apm_config {
 	__u8 attach_cookies; /* a probe knows its cookie; 0: it looks itself up in the map `sites` */
 	__u8 never;	     /* always 0 */
 	__u8 reserved;
+};
+
+/* What user space turns off and on while the programs run, to keep the price down: all 0 = everything is
+ * read. */
+struct apm_detail {
+	__u8 no_sites;	/* call sites only where statements cannot be told apart without */
+	__u8 no_params; /* bound parameters */
+	__u8 reserved[6];
 };
 
 /*

@@ -24,7 +24,9 @@
 	X(TEXT_UNKNOWN, "text_unknown", 0, "executions of statements prepared before attach")            \
 	X(DECODE_SKIPPED, "decode_skipped", 1, "records skipped because they were not understood")       \
 	X(EVICTED, "evicted", 0, "entries dropped from a bounded table in user space")                   \
-	X(EVENTS, "events", 0, "events produced by the probes")
+	X(EVENTS, "events", 0, "events produced by the probes")                                          \
+	X(OTHER_CALLS, "other_calls", 0, "probed calls that no statement tells of: prepare, open, inner ones") \
+	X(OTHER_ENTRIES, "other_entries", 0, "the same of functions whose return is not probed: finalize, close")
 
 enum apm_counter {
 #define APM_COUNTER_ENUM(id, name, lossy, text) APM_CNT_##id,

@@ -153,7 +153,7 @@ static __noinline int command_read(struct apm_thread *t, struct apm_exec *x, u64
 	src.ptr = ptr + SPAN_START(span);
 	src.len = SPAN_END(span) - SPAN_START(span);
 	text_send(&src);
-	if (!rest)
+	if (!rest || params_skipped(x, rest))
 		return 0;
 	t->partial = 0;
 	params_hashed(t, x, param_hash_bytes(hash_start(), ptr + SPAN_END(span), len - SPAN_END(span)), rest);
@@ -192,17 +192,17 @@ static __noinline int queue_advance(struct apm_conn *c, u64 context)
 	return 0;
 }
 
-static __always_inline void append_enter(const struct probe *p)
+static __always_inline enum hit append_enter(const struct probe *p)
 {
 	u64 context = PT_REGS_PARM1(p->ctx), ptr = PT_REGS_PARM2(p->ctx), len = PT_REGS_PARM3(p->ctx);
 	struct apm_conn *c = context_get(context, p->lib), *q = c;
 
 	if (!c)
-		return;
+		return HIT_ENTRY;
 	if (c->exec.seq)
 		q = queue_append(c, context);
 	if (!q)
-		return;
+		return HIT_ENTRY;
 	exec_start(p->t, &q->exec, bpf_ktime_get_ns(), APM_SYSTEM_REDIS, p->lib->lib_id);
 	q->exec.conn_gen = c->gen;
 	if (q != c) {
@@ -210,27 +210,29 @@ static __always_inline void append_enter(const struct probe *p)
 		q->exec.flags = APM_STMT_ASYNC;
 	}
 	command_read(p->t, &q->exec, context, ptr, len >> 31 ? 0 : len);
+	return HIT_STATEMENT;
 }
 
 /* ---- replies ---- */
 
 /* The first reply is waited for since the command was given; what queued behind it, while the program asks. A
  * context that does not block waits all the time. */
-static __always_inline void reply_enter(const struct probe *p)
+static __always_inline enum hit reply_enter(const struct probe *p)
 {
 	u64 context = PT_REGS_PARM1(p->ctx);
 	struct apm_conn *c = conn_find(context);
 	struct apm_call *call;
 
 	if (!c || !c->exec.seq)
-		return;
+		return HIT_CALL;
 	call = call_begin(p, context, c->exec.seq);
 	if (!call)
-		return;
+		return HIT_CALL;
 	c->exec.calls++;
 	if (!c->exec.enter)
 		c->exec.enter = c->op == APM_OP_POLLED ? c->exec.t_start : bpf_ktime_get_ns();
 	call->arg[0] = PT_REGS_PARM2(p->ctx);
+	return HIT_STATEMENT;
 }
 
 static __noinline int error_send(u64 text, u64 seq, const struct apm_lib *lib)
@@ -321,19 +323,18 @@ static __always_inline void free_enter(u64 context)
 
 /* ---- programs ---- */
 
-static __always_inline void hiredis_enter(const struct probe *p)
+static __always_inline enum hit hiredis_enter(const struct probe *p)
 {
 	switch (probe_symbol(p)) {
 	case SYM___redisAppendCommand:
-		append_enter(p);
-		break;
+		return append_enter(p);
 	case SYM_redisGetReply:
-		reply_enter(p);
-		break;
+		return reply_enter(p);
 	case SYM_redisFree:
 		free_enter(PT_REGS_PARM1(p->ctx));
 		break;
 	}
+	return HIT_ENTRY;
 }
 
 static __always_inline void hiredis_leave(const struct probe *p, u64 value)

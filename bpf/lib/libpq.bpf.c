@@ -143,17 +143,12 @@ static __noinline int send_params(struct apm_thread *t, struct apm_exec *x, cons
 	u64 h = hash_start();
 	s32 i;
 
-	if (p->count <= 0 || !p->values)
+	if (p->count <= 0 || !p->values || params_skipped(x, p->count))
 		return 0;
 	t->partial = p->count > APM_MAX_PARAMS;
 	for (i = 0; i < APM_MAX_PARAMS && i < p->count; i++)
 		h = param_hash(p, i, h);
-	if (t->partial) {
-		x->flags |= APM_STMT_PARAMS_PARTIAL;
-		count(APM_CNT_PARAMS_PARTIAL);
-	}
-	x->param_hash = h;
-	x->param_count = p->count > 255 ? 255 : p->count;
+	params_hashed(t, x, h, p->count);
 	return 0;
 }
 
@@ -467,6 +462,13 @@ static __always_inline struct apm_conn *statement_begin(struct pt_regs *ctx, str
 	return NULL;
 }
 
+/* A hit that belongs to no statement, and whose return is not wanted. */
+static __always_inline bool other_hit(void)
+{
+	count(APM_CNT_OTHER_ENTRIES);
+	return false;
+}
+
 /* Returns true when the return of this call is wanted. */
 static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 {
@@ -477,27 +479,27 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 	struct apm_conn *c;
 
 	if (!t)
-		return false;
+		return other_hit();
 	lib = bpf_map_lookup_elem(&libs, &lib_id);
 	if (!lib)
-		return false;
+		return other_hit();
 	calls_unwind_entry(t, PT_REGS_SP(ctx));
 	switch (symbol) {
 	case SYM_PQgetResult:
-		return libpq_PQgetResult(ctx, t, cookie);
+		return libpq_PQgetResult(ctx, t, cookie) || other_hit();
 	case SYM_PQputCopyData:
 	case SYM_PQputCopyEnd:
 	case SYM_PQgetCopyData:
-		return copy_begin(ctx, t, cookie);
+		return copy_begin(ctx, t, cookie) || other_hit();
 	case SYM_PQclear:
 		libpq_PQclear(ctx, t, lib);
-		return false;
+		return other_hit();
 	case SYM_PQfinish:
 		libpq_PQfinish(ctx);
-		return false;
+		return other_hit();
 	}
 	if (!begins_statement(t, conn, symbol, lib))
-		return false;
+		return other_hit();
 	c = statement_begin(ctx, t, cookie, lib);
 	return c && is_sync(symbol) && call_begin(ctx, t, conn, c->exec.seq, cookie);
 }

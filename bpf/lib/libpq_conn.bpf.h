@@ -148,7 +148,9 @@ static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags, u64 now)
 		statement_send(x, conn, 0, flags, now);
 	else if (c->op == APM_OP_PREPARE && ((x->flags | flags) & APM_STMT_ERROR))
 		statement_send(x, conn, 0, flags | APM_STMT_PREPARE_FAILED, now);
-	else if (c->op == APM_OP_PREPARE && x->has_result)
+	else
+		count_add(APM_CNT_OTHER_CALLS, x->calls);
+	if (c->op == APM_OP_PREPARE && x->has_result && !((x->flags | flags) & APM_STMT_ERROR))
 		prepare_succeeded(c, conn);
 	x->seq = 0;
 	x->enter = 0;

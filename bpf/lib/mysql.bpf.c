@@ -99,7 +99,8 @@ static __always_inline void query_start(const struct probe *p, struct apm_conn *
 	exec_start(p->t, &c->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, p->lib->lib_id);
 	c->exec.conn_gen = c->gen;
 	c->exec.text_id = c->exec.seq;
-	c->exec.call_site = probe_call_site(p, &inside);
+	if (!detail.no_sites)
+		c->exec.call_site = probe_call_site(p, &inside);
 	c->op = APM_OP_STATEMENT;
 	c->text_ptr = 0;
 	if (!text_read_now(c, conn, text, len)) {
@@ -108,23 +109,24 @@ static __always_inline void query_start(const struct probe *p, struct apm_conn *
 	}
 }
 
-static __always_inline void real_query_enter(const struct probe *p)
+static __always_inline enum hit real_query_enter(const struct probe *p)
 {
 	u64 conn = PT_REGS_PARM1(p->ctx);
 	struct apm_call *call = call_begin_on(p, conn);
 	struct apm_conn *c;
 
 	if (!call)
-		return;
+		return HIT_CALL;
 	c = conn_get(conn, p->lib);
 	if (!c)
-		return;
+		return HIT_CALL;
 	query_start(p, c, conn, PT_REGS_PARM2(p->ctx), PT_REGS_PARM3(p->ctx));
 	call->seq = c->exec.seq;
+	return HIT_STATEMENT;
 }
 
 /* mysql_send_query(mysql, sql, len), or the jump at its end, where sql and len are other arguments. */
-static __always_inline void send_query_enter(const struct probe *p)
+static __always_inline enum hit send_query_enter(const struct probe *p)
 {
 	u64 text = PT_REGS_PARM2(p->ctx), len = PT_REGS_PARM3(p->ctx), last = PT_REGS_PARM4(p->ctx);
 	u64 conn = PT_REGS_PARM1(p->ctx);
@@ -139,19 +141,20 @@ static __always_inline void send_query_enter(const struct probe *p)
 		len = last;
 	}
 	if (call && call->obj == conn)
-		return; /* mysql_real_query of libmysqlclient */
+		return HIT_ENTRY; /* mysql_real_query of libmysqlclient */
 	c = conn_get(conn, p->lib);
 	if (!c)
-		return;
+		return HIT_ENTRY;
 	query_start(p, c, conn, text, len);
 	c->exec.flags |= APM_STMT_ASYNC;
+	return HIT_STATEMENT;
 }
 
 /*
  * A later call for the statement that is open on a connection: mysql_store_result and mysql_use_result when a
  * result is there, the others when the next is waited for.
  */
-static __always_inline void conn_enter(const struct probe *p)
+static __always_inline enum hit conn_enter(const struct probe *p)
 {
 	u64 conn = PT_REGS_PARM1(p->ctx), now;
 	struct apm_conn *c = conn_find(conn);
@@ -160,14 +163,14 @@ static __always_inline void conn_enter(const struct probe *p)
 	struct apm_call *call;
 
 	if (!c)
-		return;
+		return HIT_CALL;
 	if (symbol == SYM_mysql_next_result && c->exec.seq && c->exec.t_first && c->name_id)
 		use_done(c, conn, p->lib); /* it is freed later */
 	if (!c->exec.seq || fetches != (c->exec.t_first != 0))
-		return;
+		return HIT_CALL;
 	call = call_begin_on(p, conn);
 	if (!call)
-		return;
+		return HIT_CALL;
 	now = bpf_ktime_get_ns();
 	call->seq = c->exec.seq;
 	c->exec.calls++;
@@ -176,6 +179,7 @@ static __always_inline void conn_enter(const struct probe *p)
 		c->exec.enter = now;
 	if (c->exec.result_index && !c->exec.t_first)
 		c->exec.t_start = now;
+	return HIT_STATEMENT;
 }
 
 /* mysql_real_query, mysql_read_query_result and mysql_next_result: what came back is known. */
@@ -264,41 +268,37 @@ static __always_inline void close_enter(u64 conn, const struct apm_lib *lib)
 
 /* ---- programs ---- */
 
-static __always_inline void mysql_enter(const struct probe *p)
+static __always_inline enum hit mysql_enter(const struct probe *p)
 {
 	switch (probe_symbol(p)) {
 	case SYM_mysql_real_query:
-		real_query_enter(p);
-		break;
+		return real_query_enter(p);
 	case SYM_mysql_send_query:
-		send_query_enter(p);
-		break;
+		return send_query_enter(p);
 	case SYM_mysql_read_query_result:
 	case SYM_mysql_next_result:
 	case SYM_mysql_store_result:
 	case SYM_mysql_use_result:
-		conn_enter(p);
-		break;
+		return conn_enter(p);
+	case SYM_mysql_stmt_prepare:
+		prepare_enter(p);
+		return HIT_CALL;
+	case SYM_mysql_stmt_execute:
+	case SYM_mariadb_stmt_execute_direct:
+		return execute_enter(p);
+	case SYM_mysql_stmt_store_result:
+		return stmt_store_enter(p);
 	case SYM_mysql_free_result:
 		free_result_enter(PT_REGS_PARM1(p->ctx), p->lib);
 		break;
 	case SYM_mysql_close:
 		close_enter(PT_REGS_PARM1(p->ctx), p->lib);
 		break;
-	case SYM_mysql_stmt_prepare:
-		prepare_enter(p);
-		break;
-	case SYM_mysql_stmt_execute:
-	case SYM_mariadb_stmt_execute_direct:
-		execute_enter(p);
-		break;
-	case SYM_mysql_stmt_store_result:
-		stmt_store_enter(p);
-		break;
 	case SYM_mysql_stmt_close:
 		stmt_close_enter(PT_REGS_PARM1(p->ctx), p->lib);
 		break;
 	}
+	return HIT_ENTRY;
 }
 
 /* A call on a connection has returned. */

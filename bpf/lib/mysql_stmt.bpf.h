@@ -64,7 +64,7 @@ static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, u64
 	if (!lib_off(lib, APM_OFF_MY_STMT_PARAM_COUNT, &count_off))
 		return 0;
 	n = read_u32(stmt + count_off);
-	if (!n)
+	if (!n || params_skipped(x, n))
 		return 0;
 	if (lib_off(lib, APM_OFF_MY_STMT_PARAMS, &params_off))
 		params = read_u64(stmt + params_off);
@@ -177,7 +177,7 @@ static __always_inline void prepare_returned(const struct probe *p, struct apm_h
 }
 
 /* mysql_stmt_execute(stmt), mariadb_stmt_execute_direct(stmt, sql, len) */
-static __always_inline void execute_enter(const struct probe *p)
+static __always_inline enum hit execute_enter(const struct probe *p)
 {
 	u64 stmt = PT_REGS_PARM1(p->ctx), text_id;
 	struct apm_call *call = call_begin_on(p, stmt);
@@ -185,23 +185,25 @@ static __always_inline void execute_enter(const struct probe *p)
 	bool inside;
 
 	if (!call)
-		return;
+		return HIT_CALL;
 	h = handle_get(stmt);
 	if (!h)
-		return;
+		return HIT_CALL;
 	stmt_leave(h, stmt, p->lib);
 	text_id = h->exec.text_id;
 	exec_start(p->t, &h->exec, bpf_ktime_get_ns(), APM_SYSTEM_MYSQL, p->lib->lib_id);
 	call->seq = h->exec.seq;
 	h->exec.text_id = text_id;
 	h->exec.flags = APM_STMT_PREPARED;
-	h->exec.call_site = probe_call_site(p, &inside);
+	if (!detail.no_sites)
+		h->exec.call_site = probe_call_site(p, &inside);
 	stmt_conn(h, stmt, p->lib);
 	if (probe_symbol(p) == SYM_mariadb_stmt_execute_direct)
 		stmt_text(h, h->exec.seq, PT_REGS_PARM2(p->ctx), PT_REGS_PARM3(p->ctx));
 	else if (!text_id)
 		h->exec.flags |= APM_STMT_TEXT_UNKNOWN;
 	bound_values(p->t, &h->exec, stmt, p->lib);
+	return HIT_STATEMENT;
 }
 
 static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, const struct apm_lib *lib,
@@ -222,20 +224,21 @@ static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, con
 	stmt_end(h, stmt, 0, now);
 }
 
-static __always_inline void stmt_store_enter(const struct probe *p)
+static __always_inline enum hit stmt_store_enter(const struct probe *p)
 {
 	u64 stmt = PT_REGS_PARM1(p->ctx);
 	struct apm_handle *h = handle_find(stmt);
 	struct apm_call *call;
 
 	if (!h || !h->exec.seq)
-		return;
+		return HIT_CALL;
 	call = call_begin_on(p, stmt);
 	if (!call)
-		return;
+		return HIT_CALL;
 	call->seq = h->exec.seq;
 	h->exec.calls++;
 	h->exec.enter = bpf_ktime_get_ns();
+	return HIT_STATEMENT;
 }
 
 static __always_inline void stmt_store_returned(struct apm_handle *h, u64 stmt, const struct apm_lib *lib,

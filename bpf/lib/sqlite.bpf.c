@@ -155,6 +155,8 @@ static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, con
 	s32 size = lib->off[APM_OFF_LITE_MEM_SIZE], i;
 	u64 h = hash_start();
 
+	if (params_skipped(x, v->vars))
+		return 0;
 	t->partial = v->vars > APM_MAX_PARAMS;
 	if (!v->values || size <= 0 || lib->off[APM_OFF_LITE_MEM_FLAGS] < 0 ||
 	    lib->off[APM_OFF_LITE_MEM_Z] < 0 || lib->off[APM_OFF_LITE_MEM_N] < 0) {
@@ -236,11 +238,12 @@ static __always_inline void execution_end(struct apm_handle *h, u64 stmt, u16 fl
 
 static __always_inline bool site_wanted(const struct apm_thread *t, const struct apm_handle *h)
 {
-	return t->depth || !h || !h->text_known || h->inside || h->runs < SITE_RUNS ||
-	       !(h->runs & SITE_RUN_MASK);
+	if (t->depth || !h || !h->text_known || h->inside)
+		return true; /* who calls tells whether it is a statement of the program */
+	return !detail.no_sites && (h->runs < SITE_RUNS || !(h->runs & SITE_RUN_MASK));
 }
 
-static __always_inline void step_enter(const struct probe *p)
+static __always_inline enum hit step_enter(const struct probe *p)
 {
 	u64 stmt = PT_REGS_PARM1(p->ctx), site = 0, now;
 	bool inside = false, site_read;
@@ -253,16 +256,16 @@ static __always_inline void step_enter(const struct probe *p)
 	if (site_read)
 		site = probe_call_site(p, &inside);
 	if (t->depth && inside)
-		return; /* SQLite's own: schema reading, virtual tables, foreign keys */
+		return HIT_CALL; /* SQLite's own: schema reading, virtual tables, foreign keys */
 	if (!stmt_read(stmt, p->lib, &v))
-		return;
+		return HIT_CALL;
 	if (!h)
 		h = handle_add(stmt);
 	if (!h)
-		return;
+		return HIT_CALL;
 	call = call_begin(p, stmt, 0);
 	if (!call)
-		return;
+		return HIT_CALL;
 	now = bpf_ktime_get_ns();
 	if (h->exec.seq && !v.rows_remain)
 		execution_end(h, stmt, 0, now);
@@ -279,6 +282,7 @@ static __always_inline void step_enter(const struct probe *p)
 			h->exec.flags |= APM_STMT_NESTED;
 	}
 	call->seq = h->exec.seq;
+	return HIT_STATEMENT;
 }
 
 /* A text whose page was not present at the entry is there now. */
@@ -436,22 +440,21 @@ static __always_inline void db_closed(u64 db)
 
 /* ---- programs ---- */
 
-static __always_inline void sqlite_enter(const struct probe *p)
+static __always_inline enum hit sqlite_enter(const struct probe *p)
 {
 	switch (probe_symbol(p)) {
 	case SYM_sqlite3_step:
-		step_enter(p);
-		break;
+		return step_enter(p);
 	case SYM_sqlite3LockAndPrepare:
 	case SYM_sqlite3_prepare:
 	case SYM_sqlite3_prepare_v2:
 	case SYM_sqlite3_prepare_v3:
 		prepare_enter(p);
-		break;
+		return HIT_CALL;
 	case SYM_sqlite3_open:
 	case SYM_sqlite3_open_v2:
 		open_enter(p);
-		break;
+		return HIT_CALL;
 	case SYM_sqlite3_finalize:
 		handle_gone(PT_REGS_PARM1(p->ctx), true);
 		break;
@@ -469,6 +472,7 @@ static __always_inline void sqlite_enter(const struct probe *p)
 		busy_wait(p, timespec_ns(PT_REGS_PARM1(p->ctx)));
 		break;
 	}
+	return HIT_ENTRY;
 }
 
 static __always_inline void sqlite_leave(const struct probe *p, u64 value)

@@ -5,6 +5,7 @@ changes while the program works."""
 import collections
 import json
 import os
+import time
 
 from harness import Live, Truth, client
 
@@ -24,7 +25,11 @@ def hits(report):
 def main():
     with Live(postgres=True) as live:
         with live.section('the synchronous set'):
-            report, program = live.run([client('pq_sync_client'), 'all'])
+            program = live.program([client('pq_sync_client'), 'all']).ready()
+            tracer = live.tracer('--json', '--top', 1000, '-p', program.pid).ready()
+            time.sleep(1)  # until the other set, which was attached first, has been taken off
+            program.go().wait()
+            report = tracer.report()
             live.exact('the synchronous set', report, program.truth())
             live.ok(SYNC in words(report), 'the report says so', words(report))
             live.ok(hits(report) < 2, 'and it takes less than two probe hits per statement', report['overhead'])

@@ -91,6 +91,7 @@ static void test_defaults(void **state)
 	assert_int_equal(p->opt.max_sql, 4096);
 	assert_int_equal(p->opt.sample_freq, 99);
 	assert_int_equal(p->opt.ring_mb, 16);
+	assert_true(p->opt.max_overhead > 0.0499 && p->opt.max_overhead < 0.0501);
 	assert_int_equal(p->opt.top, 10);
 	assert_int_equal(p->opt.fail_on, OPTIONS_NO_FAIL_ON);
 	assert_int_equal(p->opt.enabled, 1);
@@ -107,7 +108,7 @@ static void test_every_option(void **state)
 		accepted("trace -p 12 --pid=13 -p12 -p14 --duration 2m --top 3 --slow-ms 0.5 --n-plus-one=7 "
 			 "--unit-gap-ms 20 --max-sql 65536 --show-literals --json --report r.json -o c.apm "
 			 "--flame f.svg --folded f.txt --freq 49 --fail-on high --color always --dry-run -v "
-			 "--ring-mb 64");
+			 "--ring-mb 64 --max-overhead 2.5%");
 
 	assert_int_equal(p->opt.pid_count, 3);
 	assert_int_equal(p->opt.pids[0], 12);
@@ -122,6 +123,7 @@ static void test_every_option(void **state)
 	assert_int_equal(p->opt.max_sql, 65536);
 	assert_int_equal(p->opt.sample_freq, 49);
 	assert_int_equal(p->opt.ring_mb, 64);
+	assert_true(p->opt.max_overhead > 0.02499 && p->opt.max_overhead < 0.02501);
 	assert_int_equal(p->opt.fail_on, SEVERITY_HIGH);
 	assert_int_equal(p->opt.color, COLOR_ALWAYS);
 	assert_int_equal(p->opt.log_level, LOG_LEVEL_DEBUG);
@@ -312,6 +314,7 @@ static void test_refused(void **state)
 		{"-p 1 --n-plus-one 1", "--n-plus-one takes a number from 2 to 1000000"},
 		{"-p 1 --max-sql 63", "from 64 to 65536"},
 		{"-p 1 --freq 10001", "from 0 to 10000"},
+		{"-p 1 --max-overhead -1", "--max-overhead takes a percentage from 0 to 10000"},
 		{"-p 1 --ring-mb 3", "--ring-mb takes a power of two from 1 to 1024, not '3'"},
 		{"-p 1 --ring-mb 0", "power of two"},
 		{"-p 1 --duration 10x",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "collect/collect.h"
+#include "collect/collect_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,25 +29,6 @@
 /* Executions that wait between rows are handed over when they have not worked for this long. */
 #define OPEN_IDLE_NS  (50 * 1000000ULL)
 #define OPEN_SWEEP_NS (250 * 1000000ULL)
-
-struct collect {
-	struct loader_options opt;
-	struct collect_events events;
-	struct loader *loader;
-	struct files *files;
-	struct inflight *inflight;
-	struct pq_sets pq;
-	struct mapwatch *mapwatch;
-	struct sampler *sampler;
-	struct table *told;	/* with --all: processes that were seen to use a library */
-	struct table *followed; /* processes that came into scope and whose end has not been read */
-	struct ring_buffer *ring;
-	struct calibration price;
-	int epoll_fd;
-	int stopped;
-	uint64_t last_sweep_ns, late_count, late_ns;
-	uint64_t last_maps_ns; /* mappings were read */
-};
 
 static uint64_t now_ns(void)
 {
@@ -198,6 +179,8 @@ static int attach_process(struct collect *c, pid_t pid)
 	char why[256] = "";
 	int err;
 
+	if (c->detached)
+		return 0;
 	if (!target_returns_safe(pid, why, sizeof(why))) {
 		refuse_process(c, pid, why);
 		return 0;
@@ -290,8 +273,11 @@ int collect_add_command(struct collect *c, pid_t pid)
 
 int collect_arm_library(struct collect *c, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd;
 
+	if (c->detached)
+		return -ENOENT;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	return files_add(c->files, 0, 0, fd, path, 0) > 0 ? 0 : -ENOENT;
@@ -409,6 +395,7 @@ static int ring_event(void *arg, void *data, size_t len)
 	struct collect *c = arg;
 	const struct apm_hdr *ev = data;
 
+	c->events_read++;
 	if (len < sizeof(*ev) || ev->len > len)
 		return 0;
 	/* The end of a COPY is seen by the asynchronous set only. */
@@ -441,10 +428,12 @@ int collect_poll(struct collect *c, int timeout_ms)
 		read_mappings(c);
 	ring_buffer__consume(c->ring);
 	now = now_ns();
+	collect_measure(c, now);
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
 		c->last_sweep_ns = now;
 		inflight_open(c->inflight, now, now - OPEN_IDLE_NS, open_statement, c);
-		pq_sets_review(&c->pq);
+		if (!c->detached)
+			pq_sets_review(&c->pq);
 	}
 	return 0;
 }
@@ -513,6 +502,7 @@ struct collect *collect_open(const struct loader_options *opt, const struct coll
 	c->opt = *opt;
 	c->events = *events;
 	c->epoll_fd = -1;
+	c->programs.stats_fd = -1;
 	c->loader = loader_open(opt, err, err_len);
 	if (!c->loader || open_parts(c, err, err_len) || follow_processes(c, err, err_len)) {
 		int saved = errno;
@@ -557,6 +547,8 @@ void collect_free(struct collect *c)
 {
 	if (!c)
 		return;
+	if (c->programs.stats_fd >= 0)
+		close(c->programs.stats_fd);
 	sampler_close(c->sampler);
 	mapwatch_close(c->mapwatch);
 	files_free(c->files);
@@ -578,20 +570,6 @@ unsigned int collect_libraries(const struct collect *c)
 unsigned int collect_sites(const struct collect *c)
 {
 	return files_sites(c->files);
-}
-
-void collect_cost(const struct collect *c, struct collect_cost *out)
-{
-	out->entry_price_ns = c->price.entry_ns;
-	out->return_price_ns = c->price.return_ns;
-	out->program_ns = loader_run_time(c->loader);
-}
-
-void collect_counters(const struct collect *c, uint64_t values[APM_CNT_MAX], uint64_t *late_attach_ns)
-{
-	loader_counters(c->loader, values);
-	values[APM_CNT_LATE_ATTACH] += c->late_count;
-	*late_attach_ns = c->late_ns;
 }
 
 const struct loader *collect_loader(const struct collect *c)

@@ -69,12 +69,19 @@ unsigned int collect_sites(const struct collect *c);
 /* Takes the probes off and hands over what is left, statements still running included. Idempotent. */
 void collect_stop(struct collect *c);
 
+/* Prices of one hit, ns; 0 = not known. */
 struct collect_cost {
 	uint64_t entry_price_ns,
 		return_price_ns; /* calibrated: one probe at an entry; what its return adds */
-	uint64_t program_ns;
+	uint64_t run_ns;	 /* one run of a program, measured now and then while tracing */
+	uint64_t events_read;	 /* from the ring buffer, no price: after the end all that were sent */
 };
 void collect_cost(const struct collect *c, struct collect_cost *out);
+
+/* What is collected from now on: what the probes read, and whether CPU samples are taken. */
+void collect_set_detail(struct collect *c, const struct apm_detail *detail, int samples);
+/* Takes the probes off for good; processes are followed as before. */
+void collect_detach(struct collect *c);
 void collect_counters(const struct collect *c, uint64_t values[APM_CNT_MAX], uint64_t *late_attach_ns);
 const struct loader *collect_loader(const struct collect *c);
 

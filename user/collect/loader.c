@@ -406,9 +406,18 @@ static void add_misses(const struct bpf_prog_info *info, void *arg)
 	*(uint64_t *)arg += info->recursion_misses;
 }
 
+struct run_time {
+	uint64_t ns, runs;
+};
+
 static void add_run_time(const struct bpf_prog_info *info, void *arg)
 {
-	*(uint64_t *)arg += info->run_time_ns;
+	struct run_time *t = arg;
+
+	if (info->type != BPF_PROG_TYPE_KPROBE)
+		return;
+	t->ns += info->run_time_ns;
+	t->runs += info->run_cnt;
 }
 
 void loader_counters(const struct loader *l, uint64_t values[APM_CNT_MAX])
@@ -428,12 +437,18 @@ void loader_counters(const struct loader *l, uint64_t values[APM_CNT_MAX])
 	each_program(l, add_misses, &values[APM_CNT_RECURSION]);
 }
 
-uint64_t loader_run_time(const struct loader *l)
+void loader_run_time(const struct loader *l, uint64_t *ns, uint64_t *runs)
 {
-	uint64_t ns = 0;
+	struct run_time t = {0};
 
-	each_program(l, add_run_time, &ns);
-	return ns;
+	each_program(l, add_run_time, &t);
+	*ns = t.ns;
+	*runs = t.runs;
+}
+
+void loader_set_detail(const struct loader *l, const struct apm_detail *detail)
+{
+	memcpy((void *)&l->skel->bss->detail, detail, sizeof(*detail));
 }
 
 void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const char *text, void *arg),

@@ -57,8 +57,10 @@ int loader_attach_cookies(const struct loader *l);
 int loader_set_site(const struct loader *l, const struct apm_site_key *key, uint64_t cookie);
 /* Sums the per-CPU counters into values[]; runs skipped by the kernel (recursion_misses) are added. */
 void loader_counters(const struct loader *l, uint64_t values[APM_CNT_MAX]);
-/* Program run time, ns; 0 when the kernel's BPF statistics are off. */
-uint64_t loader_run_time(const struct loader *l);
+/* What the probes' programs have taken and how often they ran while the kernel's BPF statistics were on. */
+void loader_run_time(const struct loader *l, uint64_t *ns, uint64_t *runs);
+/* What the probes leave out from now on. */
+void loader_set_detail(const struct loader *l, const struct apm_detail *detail);
 /* What this kernel lacks, one line each. */
 void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const char *text, void *arg),
 		  void *arg);

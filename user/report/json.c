@@ -456,12 +456,17 @@ static json_t *overhead(struct doc *d, const struct report *r)
 	put(d, o, "probes", of_int(r->probes));
 	put(d, o, "probe_hits", of_int(r->probe_hits));
 	put(d, o, "events", of_int(r->losses[APM_CNT_EVENTS]));
+	put(d, o, "events_read", of_int(r->events_read));
 	put(d, o, "price_entry_ns", of_known(r->price_entry_ns));
 	put(d, o, "price_return_ns", of_known(r->price_return_ns));
 	put(d, o, "probe_ms", of_ms(r->probe_ns));
 	put(d, o, "program_ms", r->program_ns ? of_ms(r->program_ns) : json_null());
 	put(d, o, "agent_cpu_ms", of_ms(r->agent_cpu_ns));
 	put(d, o, "agent_rss_kb", of_int(r->agent_rss_kb));
+	put(d, o, "max_percent", r->overhead_limit > 0 ? of_real(r->overhead_limit * 100) : json_null());
+	put(d, o, "peak_percent", of_real(r->overhead_peak * 100));
+	put(d, o, "level", of_string(d, r->overhead_level));
+	put(d, o, "changes", of_int(r->overhead_changes));
 	return o;
 }
 

@@ -214,6 +214,10 @@ struct report {
 	uint64_t late_attach_ns;
 	uint64_t probe_hits, probe_ns, program_ns, agent_cpu_ns, agent_rss_kb;
 	uint32_t probes, price_entry_ns, price_return_ns;
+	double overhead_limit, overhead_peak; /* shares of one core; limit 0 = none */
+	uint32_t overhead_changes;
+	uint64_t events_read;
+	const char *overhead_level; /* what was collected at the end: "full" … */
 };
 
 struct stacks;

@@ -24,7 +24,8 @@ const struct report_writer *report_writer_find(const char *name)
 
 int report_is_loss(enum apm_counter counter)
 {
-	return counter != APM_CNT_EVENTS;
+	return counter != APM_CNT_EVENTS && counter != APM_CNT_OTHER_CALLS &&
+	       counter != APM_CNT_OTHER_ENTRIES;
 }
 
 void report_add_timestamp(struct strbuf *out, uint64_t realtime_ns, int fraction)

@@ -98,9 +98,16 @@ void text_cost(struct text *t)
 		strbuf_addf(&line, "; measured %s per entry, %s per return", format_time(r->price_entry_ns),
 			    format_time(r->price_return_ns));
 	if (r->program_ns)
-		strbuf_addf(&line, "; the kernel counts %s in the programs themselves",
-			    format_time(r->program_ns));
+		strbuf_addf(&line, "; and about %s in the programs there", format_time(r->program_ns));
 	text_labelled(t, 2, "target", line.ptr, 0);
+	if (r->overhead_changes) {
+		strbuf_reset(&line);
+		strbuf_addf(&line, "--max-overhead %s was exceeded, by up to %s within a second: ",
+			    format_percent(r->overhead_limit), format_percent(r->overhead_peak));
+		strbuf_addf(&line, "%u changes of what is collected, at the end \"%s\"", r->overhead_changes,
+			    r->overhead_level);
+		text_labelled(t, 2, "limit", line.ptr, 0);
+	}
 	strbuf_reset(&line);
 	strbuf_addf(&line, "CPU %s", format_time(r->agent_cpu_ns));
 	if (seconds > 0)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The state behind collect.h: for collect.c and spend.c only. */
+#ifndef APM_COLLECT_COLLECT_STATE_H
+#define APM_COLLECT_COLLECT_STATE_H
+
+#include "collect/calibrate.h"
+#include "collect/collect.h"
+#include "collect/files.h"
+#include "collect/inflight.h"
+#include "collect/pq_sets.h"
+#include "collect/sampler.h"
+
+/* What the probes' programs take, measured now and then for a moment. */
+struct program_price {
+	int stats_fd; /* -1 = not measuring */
+	uint64_t began_ns, next_ns;
+	uint64_t run_ns, runs; /* when the measurement began */
+	uint64_t per_run_ns;   /* 0 = not measured yet */
+};
+
+struct collect {
+	struct loader_options opt;
+	struct collect_events events;
+	struct loader *loader;
+	struct files *files;
+	struct inflight *inflight;
+	struct pq_sets pq;
+	struct mapwatch *mapwatch;
+	struct sampler *sampler;
+	struct table *told;	/* with --all: processes that were seen to use a library */
+	struct table *followed; /* processes that came into scope and whose end has not been read */
+	struct ring_buffer *ring;
+	struct calibration price;
+	struct program_price programs;
+	int epoll_fd;
+	int stopped, detached;
+	uint64_t last_sweep_ns, late_count, late_ns;
+	uint64_t last_maps_ns; /* mappings were read */
+	uint64_t events_read;
+};
+
+/* Measures what the programs take, when it is time to. */
+void collect_measure(struct collect *c, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "overhead.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "collect/collect.h"
+#include "report/format.h"
+
+#define CHECK_NS 1000000000ULL
+#define PPM	 1e6
+
+/* What the probes read at each level, and whether CPU samples are taken. */
+static const struct {
+	struct apm_detail detail;
+	int samples;
+} collected[DETAIL_LEVELS] = {
+	[DETAIL_FULL] = {.samples = 1},
+	[DETAIL_NO_STACKS] = {.detail = {.no_sites = 1}},
+	[DETAIL_NO_PARAMS] = {.detail = {.no_sites = 1, .no_params = 1}},
+	[DETAIL_NO_PROBES] = {.detail = {.no_sites = 1, .no_params = 1}},
+};
+
+/* Anonymous memory of this process, kB: the ring buffer's mappings are not the tool's own. */
+static uint64_t own_rss_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long kb = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "RssAnon: %lu", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static struct overhead_hits hits_now(const struct collect *c, uint64_t calls)
+{
+	uint64_t counters[APM_CNT_MAX], late;
+
+	collect_counters(c, counters, &late);
+	return (struct overhead_hits){.both = calls + counters[APM_CNT_OTHER_CALLS],
+				      .entries = counters[APM_CNT_OTHER_ENTRIES]};
+}
+
+/* Each trap has its calibrated price, each run of a program its measured one. */
+static uint64_t traps_ns(const struct overhead_hits *h, const struct collect_cost *cost)
+{
+	return (h->both + h->entries) * cost->entry_price_ns + h->both * cost->return_price_ns;
+}
+
+static uint64_t programs_ns(const struct overhead_hits *h, const struct collect_cost *cost)
+{
+	return (h->both * 2 + h->entries) * cost->run_ns;
+}
+
+void overhead_init(struct overhead *o, double limit, uint64_t now_ns)
+{
+	*o = (struct overhead){.begin_ns = now_ns, .last_ns = now_ns, .last_cpu_ns = own_cpu_ns()};
+	governor_init(&o->governor, limit);
+}
+
+/* The share of one core that was spent since the last check. */
+static double share_since(struct overhead *o, const struct collect *c, uint64_t calls, uint64_t now_ns)
+{
+	struct overhead_hits now = hits_now(c, calls);
+	struct overhead_hits since = {now.both - o->last_hits.both, now.entries - o->last_hits.entries};
+	uint64_t cpu = own_cpu_ns(), spent;
+	struct collect_cost cost;
+	double share;
+
+	collect_cost(c, &cost);
+	spent = traps_ns(&since, &cost) + programs_ns(&since, &cost) + cpu - o->last_cpu_ns;
+	share = (double)spent / (double)(now_ns - o->last_ns);
+	o->last_hits = now;
+	o->last_cpu_ns = cpu;
+	o->last_ns = now_ns;
+	return share;
+}
+
+static void obey(struct overhead *o, struct collect *c, enum detail_level before, double share,
+		 overhead_tell_fn tell, void *arg)
+{
+	enum detail_level level = o->governor.level;
+	double at = (double)(o->last_ns - o->begin_ns) / 1e9;
+	char text[256];
+
+	o->changes++;
+	if (level == DETAIL_NO_PROBES)
+		collect_detach(c);
+	else
+		collect_set_detail(c, &collected[level].detail, collected[level].samples);
+	if (level < before) {
+		snprintf(text, sizeof(text), "collected again from %.0f s on: tracing takes %s of a core", at,
+			 format_percent(share));
+		tell(governor_subject(before), text, arg);
+		return;
+	}
+	snprintf(text, sizeof(text),
+		 "left out from %.0f s on: tracing takes %s of a core, more than --max-overhead %g", at,
+		 format_percent(share), o->governor.limit * 100);
+	tell(governor_subject(level), text, arg);
+}
+
+void overhead_review(struct overhead *o, struct collect *c, uint64_t calls, uint64_t now_ns,
+		     overhead_tell_fn tell, void *arg)
+{
+	enum detail_level before = o->governor.level;
+	double share;
+
+	if (now_ns - o->last_ns < CHECK_NS)
+		return;
+	share = share_since(o, c, calls, now_ns);
+	if (share > o->peak)
+		o->peak = share;
+	if (governor_check(&o->governor, share))
+		obey(o, c, before, share, tell, arg);
+}
+
+void overhead_total(const struct overhead *o, const struct collect *c, uint64_t calls,
+		    struct rec_overhead *out)
+{
+	struct overhead_hits hits = hits_now(c, calls);
+	struct collect_cost cost;
+
+	collect_cost(c, &cost);
+	*out = (struct rec_overhead){
+		.probe_hits = hits.both + hits.entries,
+		.probe_ns = traps_ns(&hits, &cost),
+		.program_ns = programs_ns(&hits, &cost),
+		.price_entry_ns = (uint32_t)cost.entry_price_ns,
+		.price_return_ns = (uint32_t)cost.return_price_ns,
+		.events_read = cost.events_read,
+		.agent_cpu_ns = own_cpu_ns(),
+		.agent_rss_kb = own_rss_kb(),
+		.probes = collect_sites(c),
+		.limit_ppm = (uint32_t)(o->governor.limit * PPM),
+		.peak_ppm = (uint32_t)(o->peak * PPM),
+		.level = (uint8_t)o->governor.level,
+		.changes = o->changes,
+	};
+}

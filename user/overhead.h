@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What tracing costs, kept below --max-overhead while it runs (governor.h decides, collect/ obeys). */
+#ifndef APM_OVERHEAD_H
+#define APM_OVERHEAD_H
+
+#include <stdint.h>
+
+#include "governor.h"
+#include "record.h"
+
+struct collect;
+
+/* Hits of probes: of functions whose return is probed too, and of others. */
+struct overhead_hits {
+	uint64_t both, entries;
+};
+
+struct overhead {
+	struct governor governor;
+	uint64_t begin_ns, last_ns, last_cpu_ns;
+	struct overhead_hits last_hits;
+	double peak; /* largest share of one core between two checks */
+	uint32_t changes;
+};
+
+/* What a reader is told of a change: the subject, and a sentence about it. Valid during the call. */
+typedef void (*overhead_tell_fn)(const char *subject, const char *text, void *arg);
+
+/* limit: share of one core, 0 = none. now_ns: CLOCK_MONOTONIC, as below. */
+void overhead_init(struct overhead *o, double limit, uint64_t now_ns);
+
+/*
+ * To be called often; checks once a second. `calls` are the probed calls that statements told of so far. When
+ * more or less is collected from now on, tell() hears of it.
+ */
+void overhead_review(struct overhead *o, struct collect *c, uint64_t calls, uint64_t now_ns,
+		     overhead_tell_fn tell, void *arg);
+
+/* All that was spent so far. */
+void overhead_total(const struct overhead *o, const struct collect *c, uint64_t calls,
+		    struct rec_overhead *out);
+
+#endif
