@@ -167,8 +167,8 @@ static void refuse_process(struct collect *c, pid_t pid, const char *why)
 		missing(c, pid, subject, why);
 	}
 	if (files_unsafe(c->files, pid))
-		log_warn("process %d %s: probes on its libraries are taken off, because return probes could "
-			 "crash it",
+		log_warn("process %d %s; probes on its libraries are taken off for every process that has "
+			 "them",
 			 pid, why);
 }
 

@@ -97,7 +97,7 @@ static int plan_process(struct plan *p, pid_t pid)
 	strbuf_addf(p->out, "process %d (%s), user %s, %u threads\n", pid, info.comm, info.user,
 		    info.threads);
 	if (!target_returns_safe(pid, why, sizeof(why)))
-		strbuf_addf(p->out, "  nothing would be probed: %s\n", why);
+		strbuf_addf(p->out, "  %s\n", why);
 	target_files(pid, plan_mapped, p);
 	target_info_free(&info);
 	return 0;

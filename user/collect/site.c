@@ -124,9 +124,12 @@ static const struct switch_name {
 	{"co_swap", DEFINED | IMPORT, 0, "has libco (co_swap)"},
 	{"co_resume", DEFINED | IMPORT, 0, "has libco (co_resume)"},
 	{"coro_transfer", DEFINED | IMPORT, 0, "has libcoro (coro_transfer)"},
-	{"PyInit__greenlet", DEFINED, 0, "is greenlet"},
-	{"init_greenlet", DEFINED, 0, "is greenlet"},
-	{"PyInit_greenlet", DEFINED, 0, "is greenlet"},
+	/*
+	 * Not greenlet by itself: SQLAlchemy loads it into every program, and like PHP's fibers greenlets are
+	 * switched by Python code, between the calls of a database library. A program that makes all it does
+	 * wait by switching may do so in an SQL function written in Python, inside sqlite3_step.
+	 */
+	{"PyInit__gevent_cgreenlet", DEFINED, 0, "is gevent"},
 	{"swoole_coroutine_create", DEFINED, 0, "is swoole"},
 	{"swoole_coroutine_resume", DEFINED, 0, "is swoole"},
 	{"runtime.goexit", DEFINED, 0, "is a Go program"},

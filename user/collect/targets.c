@@ -149,7 +149,8 @@ int target_returns_safe(pid_t pid, char *why, size_t why_len)
 		if (fd < 0 || verdict_of_fd(fd, reason, sizeof(reason)))
 			continue;
 		safe = 0;
-		snprintf(why, why_len, "%s %s", m->path, reason);
+		snprintf(why, why_len, "not traced, because return probes could crash it: %s %s", m->path,
+			 reason);
 	}
 out:
 	proc_maps_free(&maps);

@@ -31,7 +31,7 @@ int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg)
 /*
  * Judges a whole process: 1 when return probes are safe in it. Not safe, with *why: a mapped module other
  * than libc or the loader defines poll/recv/read/connect, imports mysql_*_start/_cont or
- * swapcontext/makecontext, has Boost.Context (jump_fcontext, make_fcontext), libco, greenlet's or swoole's
+ * swapcontext/makecontext, has Boost.Context (jump_fcontext, make_fcontext), libco, gevent's or swoole's
  * stack switching; or it is a Go program.
  */
 int target_returns_safe(pid_t pid, char *why, size_t why_len);

@@ -148,6 +148,11 @@ static void text_empty(struct text *t)
 			      "without a target "
 			      "lists them; -p can be repeated.",
 			      0);
+	} else if (coverage_count(t->r, "missing")) {
+		text_labelled(t, 2, "refused?",
+			      "A process or library was seen and not watched: COVERAGE below says which, and "
+			      "why.",
+			      0);
 	} else {
 		text_labelled(t, 2, "library?",
 			      "No supported client library was found in the target: libpq, libmariadb, "
