@@ -29,5 +29,7 @@ const struct {
 	struct apm_ev_error error;
 	struct apm_ev_sample sample;
 	struct apm_ev_proc proc;
+	struct apm_ev_span_begin span_begin;
+	struct apm_ev_span span_end;
 	struct apm_ev_text text; /* last: its data has no fixed size */
 } * apm_abi;

@@ -3,7 +3,7 @@
 
 # The options of a command, one line each; after a colon what its value is.
 _apm_bpf_options() {
-	local live='--pid:pid --comm: --cgroup:file --all --user:user --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
+	local live='--pid:pid --comm: --cgroup:file --all --user:user --span: --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
 		--max-sql: --show-literals --freq: --max-overhead: --ring-mb: --output:file --color:color --quiet --verbose --help'
 	local report='--fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
 	case $1 in

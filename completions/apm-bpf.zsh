@@ -11,6 +11,7 @@ _apm_bpf() {
 		'*--cgroup[all processes in this cgroup]:folder:_files -/'
 		'--all[every process of the host]'
 		'--user[who runs COMMAND]:user:_users'
+		'*--span[calls of this function are units of work]:BINARY\:FUNCTION:'
 		'--duration[stop after a time]:time (10, 10s, 2m):'
 		'--dry-run[show processes, libraries and probes; attach nothing]'
 	)

@@ -13,6 +13,7 @@
 #define LIBRARIES_MAX 1024
 #define COVERAGE_MAX  4096
 #define ORDER_MAX     4096
+#define SPAN_ENDS_MAX 8192
 #define ORDER_NS      (1000 * MS) /* events come at most this much out of order */
 #define GAP_NS	      (100 * MS)  /* where neither the stream nor an option says */
 
@@ -107,49 +108,12 @@ static int on_text(const struct rec_text *text, void *arg)
 static void on_ordered(struct statement *stmt, void *arg)
 {
 	struct analysis *a = arg;
-	int err = units_feed(a->units, stmt);
+	int err = stmt->mark ? analysis_mark(a, stmt) : units_feed(a->units, stmt);
 
 	if (err && !a->err)
 		a->err = err;
-	if (!stmt->opening)
+	if (!stmt->opening && !stmt->mark)
 		detect_statement(a->detect, stmt, NULL);
-}
-
-static int count_shape(struct analysis *a, const struct unit *unit)
-{
-	struct shape *s = table_put(a->shapes, (struct table_key){unit->shape, 0}, NULL);
-
-	if (!s)
-		return -ENOMEM;
-	s->first = unit->first;
-	s->kind = unit->kind;
-	memcpy(s->comm, unit->comm, sizeof(s->comm));
-	s->count++;
-	s->statements += unit->statements + unit->control;
-	s->errors += unit->errors;
-	s->db_ns += unit->db_ns;
-	return hist_add(&s->durations, unit->end - unit->start);
-}
-
-static int on_unit(const struct unit *unit, void *arg)
-{
-	struct analysis *a = arg;
-	int err;
-	uint64_t *links =
-		unit->kind == UNIT_PROCESS || unit->kind == UNIT_GIVEN ? &a->links_exact : &a->links_likely;
-
-	if (unit->held) {
-		detect_preview(a->detect, unit);
-		return a->err;
-	}
-	detect_unit(a->detect, unit);
-	if (unit->inner || unit->statements == 0)
-		return 0;
-	a->unit_count++;
-	rolling_unit(&a->recent, unit->end);
-	*links += unit->statements + unit->control;
-	err = count_shape(a, unit);
-	return err || !a->opt.on_unit ? err : a->opt.on_unit(unit, a->opt.arg);
 }
 
 static void on_query(uint64_t fingerprint, struct detect_query *out, void *arg)
@@ -190,11 +154,6 @@ static void on_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, c
 
 /* ---- life ---- */
 
-static void shape_release(struct table_key key, void *value, void *arg)
-{
-	hist_free(&((struct shape *)value)->durations);
-}
-
 static void library_release(struct table_key key, void *value, void *arg)
 {
 	struct library *l = value;
@@ -227,11 +186,13 @@ struct analysis *analysis_new(const struct analysis_options *opt)
 	a->samples = samples_new(on_stack, a);
 	a->order = order_new(ORDER_MAX, ORDER_NS, on_ordered, a);
 	a->detect = detect_new(&a->thresholds, on_query, on_certain, a);
-	a->shapes = table_new(SHAPES_MAX, sizeof(struct shape), shape_release, NULL);
+	a->shapes = table_new(SHAPES_MAX, sizeof(struct shape), analysis_shape_release, NULL);
 	a->libraries = table_new(LIBRARIES_MAX, sizeof(struct library), library_release, NULL);
+	a->spans = table_new(APM_MAX_SPANS, sizeof(struct span_info), analysis_span_release, NULL);
+	a->span_ends = table_new(SPAN_ENDS_MAX, sizeof(struct apm_ev_span), NULL, NULL);
 	a->coverage = table_new(COVERAGE_MAX, sizeof(struct coverage), coverage_release, NULL);
 	if (!a->session || !a->stats || !a->samples || !a->order || !a->detect || !a->shapes ||
-	    !a->libraries || !a->coverage || analysis_recent_open(a)) {
+	    !a->libraries || !a->coverage || !a->spans || !a->span_ends || analysis_recent_open(a)) {
 		analysis_free(a);
 		errno = ENOMEM;
 		return NULL;
@@ -263,6 +224,8 @@ void analysis_free(struct analysis *a)
 	table_free(a->libraries);
 	table_free(a->coverage);
 	analysis_recent_close(a);
+	table_free(a->spans);
+	table_free(a->span_ends);
 	m = &a->meta_text;
 	free(m->tool_version);
 	free(m->host);
@@ -309,7 +272,7 @@ static int start(struct analysis *a)
 	detect_set(a->detect, &a->thresholds);
 	opt.gap_ns = a->unit_gap_ns;
 	opt.threshold = a->thresholds.n_plus_one;
-	a->units = units_new(&opt, on_unit, a);
+	a->units = units_new(&opt, analysis_unit, a);
 	return a->units ? 0 : -ENOMEM;
 }
 
@@ -329,6 +292,12 @@ static int feed_meta(struct analysis *a, const struct record *rec)
 
 static int feed_session(struct analysis *a, const struct record *rec)
 {
+	return session_feed(a->session, rec);
+}
+
+static int feed_close(struct analysis *a, const struct record *rec)
+{
+	analysis_mark_close(a, rec);
 	return session_feed(a->session, rec);
 }
 
@@ -374,7 +343,7 @@ static int feed_proc(struct analysis *a, const struct record *rec)
 	memcpy(comm, p->comm, sizeof(comm));
 	comm[sizeof(comm) - 1] = '\0';
 	if (rec->hdr->kind == APM_EV_EXIT)
-		return units_process_exit(a->units, rec->hdr->tgid, rec->hdr->ts);
+		return units_process_exit(a->units, rec->hdr->tgid, rec->hdr->ts, p->other);
 	if (rec->hdr->kind == APM_EV_FORK)
 		return units_process_start(a->units, p->other, rec->hdr->ts, comm, 1);
 	return units_process_start(a->units, rec->hdr->tgid, rec->hdr->ts, comm, 0);
@@ -397,6 +366,7 @@ static int feed_sample(struct analysis *a, const struct record *rec)
 
 	if (known == 1)
 		stats_sample(a->stats, fingerprint, 1);
+	analysis_mark_sample(a, rec);
 	return known < 0 ? known : 0;
 }
 
@@ -441,12 +411,26 @@ static int feed_library(struct analysis *a, const struct record *rec)
 }
 
 static int (*const handlers[])(struct analysis *a, const struct record *rec) = {
-	[APM_EV_STMT] = feed_session, [APM_EV_PREPARE] = feed_session, [APM_EV_CLOSE] = feed_session,
-	[APM_EV_FORK] = feed_proc,    [APM_EV_EXEC] = feed_proc,       [APM_EV_EXIT] = feed_proc,
-	[REC_META] = feed_meta,	      [REC_TEXT] = feed_text,	       [REC_PROCESS] = feed_process,
-	[REC_FRAME] = feed_frame,     [REC_SAMPLE] = feed_sample,      [REC_ERROR] = feed_session,
-	[REC_LOSS] = feed_loss,	      [REC_COVERAGE] = feed_coverage,  [REC_OVERHEAD] = feed_overhead,
-	[REC_SITE] = feed_site,	      [REC_LIBRARY] = feed_library,
+	[APM_EV_STMT] = feed_session,
+	[APM_EV_PREPARE] = feed_session,
+	[APM_EV_CLOSE] = feed_close,
+	[APM_EV_FORK] = feed_proc,
+	[APM_EV_EXEC] = feed_proc,
+	[APM_EV_EXIT] = feed_proc,
+	[REC_META] = feed_meta,
+	[REC_TEXT] = feed_text,
+	[REC_PROCESS] = feed_process,
+	[REC_FRAME] = feed_frame,
+	[REC_SAMPLE] = feed_sample,
+	[REC_ERROR] = feed_session,
+	[REC_LOSS] = feed_loss,
+	[REC_COVERAGE] = feed_coverage,
+	[REC_OVERHEAD] = feed_overhead,
+	[APM_EV_SPAN_BEGIN] = analysis_feed_span_begin,
+	[APM_EV_SPAN_END] = analysis_feed_span_end,
+	[REC_SPAN] = analysis_feed_span,
+	[REC_SITE] = feed_site,
+	[REC_LIBRARY] = feed_library,
 };
 
 int analysis_feed(const struct record *rec, void *arg)

@@ -20,10 +20,9 @@ static int by_kind(const void *x, const void *y)
 static void fill_coverage(struct analysis *a)
 {
 	static const char *const kinds[] = {
-		[REC_COVERED_PROCESS] = "process",
-		[REC_COVERED_LIBRARY] = "library",
-		[REC_NOT_COVERED] = "missing",
-		[REC_KERNEL_LACKS] = "kernel",
+		[REC_COVERED_PROCESS] = "process", [REC_COVERED_LIBRARY] = "library",
+		[REC_NOT_COVERED] = "missing",	   [REC_KERNEL_LACKS] = "kernel",
+		[REC_COVERED_SPAN] = "span",
 	};
 	struct sorted s = {.a = a};
 	struct report *r = &a->report;

@@ -27,7 +27,11 @@ int analysis_words(const struct analysis *a, const struct finding *f, struct ana
 	f->detector->describe(a->detect, f, &words->title, &words->evidence, &words->advice);
 	if (f->call_site)
 		samples_site_name(a->samples, f->tgid, f->call_site, &words->site);
-	if (f->unit_first) {
+	if (f->unit_kind == UNIT_SPAN) {
+		strbuf_addf(&words->unit, "call of %s", analysis_span_name(a, f->rule));
+		if (f->comm[0])
+			strbuf_addf(&words->unit, " (%s)", f->comm);
+	} else if (f->unit_first) {
 		strbuf_addf(&words->unit, "%s ", unit_kind_name(f->unit_kind));
 		if (f->comm[0])
 			strbuf_addf(&words->unit, "of %s ", f->comm);

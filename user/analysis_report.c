@@ -265,47 +265,6 @@ static void fill_errors(struct analysis *a)
 	free(s.item);
 }
 
-static int long_shape_first(const void *x, const void *y)
-{
-	const struct shape *a = *(const struct shape *const *)x, *b = *(const struct shape *const *)y;
-
-	return sorted_descending(a->durations.sum, b->durations.sum, a->first, b->first);
-}
-
-static void fill_shapes(struct analysis *a)
-{
-	struct sorted s = {.a = a};
-	struct report *r = &a->report;
-	size_t n, i;
-
-	table_visit(a->shapes, sorted_add_value, &s);
-	n = sorted_take(&s, long_shape_first);
-	r->unit_shapes.item = analysis_own(a, calloc(n + 1, sizeof(*r->unit_shapes.item)));
-	for (i = 0; i < n && r->unit_shapes.item; i++) {
-		const struct shape *sh = s.item[i];
-		struct strbuf name = {0};
-
-		detect_add_name(a->detect, &name, sh->first);
-		r->unit_shapes.item[r->unit_shapes.count++] = (struct report_unit){
-			.kind = unit_kind_name(sh->kind),
-			.shape = analysis_own_text(a, &name),
-			.process = sh->comm,
-			.count = sh->count,
-			.statements = sh->statements,
-			.errors = sh->errors,
-			.total_ns = sh->durations.sum,
-			.db_ns = sh->db_ns,
-			.p50_ns = hist_percentile(&sh->durations, 0.50),
-			.p95_ns = hist_percentile(&sh->durations, 0.95),
-			.max_ns = sh->durations.max,
-			.statements_per_unit = (double)sh->statements / (double)sh->count,
-			.confidence = sh->kind == UNIT_PROCESS || sh->kind == UNIT_GIVEN ? CONFIDENCE_EXACT
-											 : CONFIDENCE_LIKELY,
-		};
-	}
-	free(s.item);
-}
-
 static int hot_first(const void *x, const void *y)
 {
 	const struct samples_function *a = *(const struct samples_function *const *)x;
@@ -484,7 +443,8 @@ int analysis_fill(struct analysis *a, int truncated)
 	fill_slow(a);
 	analysis_fill_findings(a);
 	fill_errors(a);
-	fill_shapes(a);
+	analysis_fill_units(a);
+	analysis_fill_transactions(a);
 	fill_profile(a);
 	analysis_fill_coverage(a);
 	fill_bottleneck(a);

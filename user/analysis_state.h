@@ -8,12 +8,14 @@
 #include "base/hist.h"
 #include "base/table.h"
 #include "detect/detect.h"
+#include "txn/attribute.h"
 #include "txn/order.h"
 #include "txn/rolling.h"
 #include "txn/samples.h"
 #include "txn/session.h"
 #include "txn/stats.h"
 #include "txn/timeline.h"
+#include "txn/transactions.h"
 #include "txn/units.h"
 
 /* Units that do the same. */
@@ -22,7 +24,22 @@ struct shape {
 	enum unit_kind kind;
 	char comm[16];
 	uint64_t count, statements, errors, db_ns;
-	struct hist durations;
+	struct hist durations;		    /* as far as they are known */
+	uint64_t ok, failed, left, running; /* the rest is not known */
+	uint64_t queries, cache_hits, cache_misses, cache_spans, queue_spans;
+	uint64_t cpu_known_ns; /* durations of the units of which cpu_ns tells */
+	uint64_t cpu_ns, rss_units;
+	int64_t rss_growth, rss_most;
+	/* Of spans */
+	uint32_t span;
+	uint64_t outer;				       /* calls that are in no other span */
+	struct attribute attribute[APM_SPAN_ARGS + 1]; /* the last: the return value */
+};
+
+/* A function that the user named (REC_SPAN). */
+struct span_info {
+	struct rec_span rec; /* its strings are not valid */
+	char *name, *binary, *ret_name, *args;
 };
 
 struct library {
@@ -60,6 +77,8 @@ struct analysis {
 	struct detect *detect;
 	struct table *shapes;	 /* shape -> struct shape */
 	struct table *libraries; /* lib_id -> struct library */
+	struct table *spans;	 /* number -> struct span_info */
+	struct table *span_ends; /* seq -> struct apm_ev_span, until its place in the order has come */
 	struct table *coverage;	 /* hash of all of it -> struct coverage */
 	struct rolling recent;
 	struct table *recent_queries; /* fingerprint -> struct rolling: those with the latest executions */
@@ -82,6 +101,21 @@ int analysis_recent_statement(struct analysis *a, const struct statement *was,
 			      const struct statement *now); /* `was`: NULL or what it was counted as */
 int analysis_recent_name(struct analysis *a, struct str name);
 void analysis_fill_recent(struct analysis *a); /* after the queries have their rows */
+/* analysis_units.c: units of work, spans and transactions. */
+void analysis_shape_release(struct table_key key, void *value, void *arg);
+void analysis_span_release(struct table_key key, void *value, void *arg);
+int analysis_unit(const struct unit *unit, void *arg); /* a unit_fn */
+/* What stands in the order and is no statement. 0, -ENOMEM or what a callback returned. */
+int analysis_mark(struct analysis *a, struct statement *mark);
+int analysis_feed_span(struct analysis *a, const struct record *rec);
+int analysis_feed_span_begin(struct analysis *a, const struct record *rec);
+int analysis_feed_span_end(struct analysis *a, const struct record *rec);
+/* A CPU sample, or a closed connection, in its place between the statements. */
+void analysis_mark_sample(struct analysis *a, const struct record *rec);
+void analysis_mark_close(struct analysis *a, const struct record *rec);
+const char *analysis_span_name(const struct analysis *a, uint32_t span); /* "a span" when not known */
+void analysis_fill_units(struct analysis *a);
+void analysis_fill_transactions(struct analysis *a);
 
 /* The words of a finding; analysis_words_free() when done. */
 struct analysis_words {

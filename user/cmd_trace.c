@@ -240,6 +240,10 @@ static int run_live(const struct options *opt)
 	pipeline_watch_fd(r.pipeline, r.signal_fd);
 	if (opt->argv ? start_command(&r) : add_processes(&r))
 		goto out;
+	if (pipeline_check_spans(r.pipeline, r.launch ? launch_program(r.launch) : NULL)) {
+		status = EXIT_STATUS_USAGE;
+		goto out;
+	}
 	pipeline_start(r.pipeline);
 	r.begin_ns = now_ns();
 	say_start(&r);

@@ -338,6 +338,8 @@ static size_t least_length(uint16_t kind)
 		[APM_EV_FORK] = sizeof(struct apm_ev_proc),
 		[APM_EV_EXEC] = sizeof(struct apm_ev_proc),
 		[APM_EV_EXIT] = sizeof(struct apm_ev_proc),
+		[APM_EV_SPAN_BEGIN] = sizeof(struct apm_ev_span_begin),
+		[APM_EV_SPAN_END] = sizeof(struct apm_ev_span),
 	};
 
 	return kind < sizeof(least) / sizeof(least[0]) ? least[kind] : 0;
@@ -363,6 +365,14 @@ void enrich_event(struct enrich *e, const struct apm_hdr *ev)
 		break;
 	case APM_EV_CLOSE:
 		rec.close = (const struct apm_ev_close *)ev;
+		emit(e, &rec);
+		break;
+	case APM_EV_SPAN_BEGIN:
+		rec.span_begin = (const struct apm_ev_span_begin *)ev;
+		emit(e, &rec);
+		break;
+	case APM_EV_SPAN_END:
+		rec.span_end = (const struct apm_ev_span *)ev;
 		emit(e, &rec);
 		break;
 	case APM_EV_CONN:

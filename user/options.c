@@ -375,5 +375,8 @@ void options_free(struct options *opt)
 	free(opt->comms.name);
 	free(opt->cgroups.name);
 	free(opt->target);
+	for (; opt->span_count; opt->span_count--)
+		span_rule_free(&opt->spans[opt->span_count - 1]);
+	free(opt->spans);
 	*opt = (struct options){0};
 }

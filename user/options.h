@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/str.h"
+#include "collect/span_rule.h"
 #include "log.h"
 #include "report/model.h"
 
@@ -56,6 +57,8 @@ struct options {
 	pid_t *pids;
 	size_t pid_count;
 	struct name_list comms, cgroups;
+	struct span_rule *spans; /* units of work that the user named */
+	size_t span_count;
 	int all;
 	char **argv;	  /* COMMAND and its arguments, NULL-terminated; NULL = none */
 	const char *user; /* who runs COMMAND; NULL = who called sudo */

@@ -75,6 +75,8 @@ int option_percent(const struct option_row *row, const char *label, const char *
 		   struct strbuf *err);
 int option_names(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		 struct strbuf *err);
+int option_span(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		struct strbuf *err);
 int option_color(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		 struct strbuf *err);
 int option_query(const struct option_row *row, const char *label, const char *text, struct options *opt,

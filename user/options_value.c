@@ -263,6 +263,28 @@ int option_names(const struct option_row *row, const char *label, const char *te
 	return 0;
 }
 
+/* A unit of work more; row->max = at most so many. */
+int option_span(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		struct strbuf *err)
+{
+	struct span_rule *rules;
+	int ret;
+
+	if (opt->span_count >= row->max) {
+		strbuf_addf(err, "%s can be given %llu times at most", label, (unsigned long long)row->max);
+		return -EINVAL;
+	}
+	rules = realloc(opt->spans, (opt->span_count + 1) * sizeof(*rules));
+	if (!rules)
+		return -ENOMEM;
+	opt->spans = rules;
+	strbuf_addf(err, "%s ", label);
+	ret = span_rule_parse(&rules[opt->span_count++], text, err);
+	if (!ret)
+		strbuf_reset(err);
+	return ret;
+}
+
 int option_fail_on(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		   struct strbuf *err)
 {

@@ -132,6 +132,23 @@ static void take_probes(const struct lib_match *m, const char *path, const char 
 	tell_coverage(arg, REC_COVERED_LIBRARY, 0, subject, why);
 }
 
+static void take_span(const struct span_rule *rule, const char *path, const char *text, pid_t pid, void *arg)
+{
+	char subject[512];
+
+	snprintf(subject, sizeof(subject), "%s (%s)", rule->name, path);
+	log_debug("%s: %s", subject, text);
+	tell_coverage(arg, REC_COVERED_SPAN, pid, subject, text);
+}
+
+static void take_unseen(const struct span_rule *rule, void *arg)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why), "no target process had a file called %s mapped", rule->binary);
+	take_missing(0, rule->text, why, arg);
+}
+
 static void take_lack(const char *subject, const char *text, void *arg)
 {
 	tell_coverage(arg, REC_KERNEL_LACKS, 0, subject, text);
@@ -189,6 +206,29 @@ static void tell_start(struct pipeline *p)
 	enrich_pass(p->enrich, REC_META, 0, &rec);
 }
 
+static void tell_spans(struct pipeline *p)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->opt->span_count; i++) {
+		const struct span_rule *rule = &p->opt->spans[i];
+		struct strbuf args = {0};
+		struct record rec = {.span = {.span = (uint32_t)i,
+					      .work = rule->work,
+					      .error_test = rule->error_test,
+					      .error_value = (uint64_t)rule->error_value,
+					      .name = str_from(rule->name),
+					      .binary = str_from(rule->binary),
+					      .ret_name = str_from(rule->ret_name)}};
+
+		for (k = 0; k < rule->arg_count; k++)
+			strbuf_addf(&args, "%s\n", rule->arg[k].name);
+		rec.span.args = (struct str){args.ptr, args.len};
+		enrich_pass(p->enrich, REC_SPAN, 0, &rec);
+		strbuf_free(&args);
+	}
+}
+
 static int open_analysis(struct pipeline *p)
 {
 	struct analysis_options how = {
@@ -218,9 +258,12 @@ static int open_stages(struct pipeline *p)
 	struct loader_options load = {.ring_bytes = opt->ring_mb << 20,
 				      .max_sql = opt->max_sql,
 				      .sample_freq = opt->sample_freq,
-				      .select = &p->select};
+				      .select = &p->select,
+				      .span = opt->spans,
+				      .span_count = opt->span_count};
 	struct enrich_options how = {.show_literals = opt->show_literals, .sink = take_record, .sink_arg = p};
-	struct collect_events events = {take_event, take_process, take_library, take_missing, take_probes, p};
+	struct collect_events events = {
+		take_event, take_process, take_library, take_missing, take_probes, take_span, p};
 	char err[256];
 
 	if (selection_make(&p->select, opt->comms.name, opt->comms.count, opt->cgroups.name,
@@ -251,6 +294,7 @@ static int open_stages(struct pipeline *p)
 		return -EPERM;
 	}
 	tell_start(p);
+	tell_spans(p);
 	loader_lacks(collect_loader(p->collect), take_lack, p);
 	return 0;
 }
@@ -323,6 +367,17 @@ int pipeline_add_command(struct pipeline *p, pid_t pid, const char *program)
 {
 	arm_each(program, arm_library, p->collect);
 	return collect_add_command(p->collect, pid);
+}
+
+int pipeline_check_spans(struct pipeline *p, const char *program)
+{
+	struct strbuf why = {0};
+	int err = collect_check_spans(p->collect, program, program || pipeline_selects(p), &why);
+
+	if (err)
+		log_error("%s", why.failed ? "out of memory" : why.ptr);
+	strbuf_free(&why);
+	return err;
 }
 
 void pipeline_start(struct pipeline *p)
@@ -413,6 +468,7 @@ int pipeline_finish(struct pipeline *p, const struct report **report, const stru
 
 	*report = NULL;
 	*stacks = p->stacks;
+	collect_unseen_spans(p->collect, take_unseen, p);
 	collect_stop(p->collect);
 	tell_losses(p);
 	tell_cost(p);

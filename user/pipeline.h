@@ -28,6 +28,9 @@ int pipeline_add_others(struct pipeline *p);
  * 0 or -errno.
  */
 int pipeline_add_command(struct pipeline *p, pid_t pid, const char *program);
+/* Once the targets are known: 0, or -ENOENT after a word about a --span that has no place. `program`: that of
+ * COMMAND, NULL = none. */
+int pipeline_check_spans(struct pipeline *p, const char *program);
 /* Everything is in place: the window begins. */
 void pipeline_start(struct pipeline *p);
 /* Waits up to timeout_ms and works off what came. 0, or -errno: the capture cannot be written any more. */
@@ -39,7 +42,8 @@ int pipeline_any_process(const struct pipeline *p);
 int pipeline_selects(const struct pipeline *p); /* processes may come by themselves */
 unsigned int pipeline_libraries(const struct pipeline *p);
 
-/* What the report would say now, valid until records come; NULL = out of memory, or there is none (record). */
+/* What the report would say now, valid until records come; NULL = out of memory, or there is none (record).
+ */
 const struct report *pipeline_snapshot(struct pipeline *p);
 
 /* Draws the progress line. */

@@ -120,6 +120,11 @@ static const struct field library_fields[] = {
 	FIELD(library.version), FIELD(library.path),   FIELD(library.build_id),
 };
 
+static const struct field span_fields[] = {
+	FIELD(span.span), FIELD(span.work),   FIELD(span.error_test), FIELD(span.error_value),
+	FIELD(span.name), FIELD(span.binary), FIELD(span.args),	      FIELD(span.ret_name),
+};
+
 struct layout {
 	uint16_t fixed;	  /* bytes before the fields, header included; 0 = no such kind */
 	uint8_t required; /* fields that must be there; later ones read as zero in a body that ends before
@@ -148,6 +153,8 @@ static const struct layout layouts[] = {
 	[APM_EV_FORK] = AS_IS(struct apm_ev_proc),
 	[APM_EV_EXEC] = AS_IS(struct apm_ev_proc),
 	[APM_EV_EXIT] = AS_IS(struct apm_ev_proc),
+	[APM_EV_SPAN_BEGIN] = AS_IS(struct apm_ev_span_begin),
+	[APM_EV_SPAN_END] = AS_IS(struct apm_ev_span),
 	[REC_META] = BODY(meta_fields, 8),
 	[REC_TEXT] = BODY(text_fields, 13),
 	[REC_PROCESS] = BODY(process_fields, 4),
@@ -162,6 +169,7 @@ static const struct layout layouts[] = {
 	[REC_OVERHEAD] = BODY(overhead_fields, 8),
 	[REC_SITE] = BODY(site_fields, 2),
 	[REC_LIBRARY] = BODY(library_fields, 3),
+	[REC_SPAN] = BODY(span_fields, 8),
 };
 
 static const struct layout *layout_of(uint16_t kind)

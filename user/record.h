@@ -6,7 +6,7 @@
  *                                                                     +-> analysis
  *
  * A record is a struct apm_hdr followed by a body. Kinds 1..63 that need no redaction (APM_EV_STMT, PREPARE,
- * CLOSE, FORK, EXEC, EXIT) pass through unchanged; raw text, error messages, connections and stacks never do:
+ * CLOSE, FORK, EXEC, EXIT, SPAN_*) pass through unchanged; raw text, error messages, connections and stacks never do:
  * they become REC_TEXT, REC_ERROR, REC_CONN, REC_SAMPLE. Little-endian, fixed-width; strings are a u32 length
  * and the bytes. Kinds are append-only, and a body may grow at its end: decoders read what they know.
  */
@@ -34,6 +34,7 @@ enum rec_kind {
 	REC_OVERHEAD = 75,  /* the tool's own cost */
 	REC_SITE = 76,	    /* resolves a call-site address of one process */
 	REC_LIBRARY = 77,   /* resolves a lib_id */
+	REC_SPAN = 78,	    /* a function or static probe that the user named: resolves `span` of its events */
 };
 
 #define REC_META_SHOW_LITERALS 0x1 /* REC_TEXT carries raw text */
@@ -152,6 +153,7 @@ enum rec_coverage_kind {
 	REC_COVERED_LIBRARY = 1,
 	REC_NOT_COVERED = 2, /* seen and not watched: text says why */
 	REC_KERNEL_LACKS = 3,
+	REC_COVERED_SPAN = 4, /* a span's probes were put on a file */
 };
 
 struct rec_coverage {
@@ -200,6 +202,34 @@ struct rec_library {
 	struct str build_id;
 };
 
+enum rec_span_work {
+	REC_SPAN_REQUEST = 0,
+	REC_SPAN_BACKGROUND = 1,
+	REC_SPAN_SCHEDULED = 2,
+};
+
+/* A call whose return value compares so with error_value failed. */
+enum rec_span_test {
+	REC_SPAN_TEST_NONE = 0,
+	REC_SPAN_TEST_EQ = 1,
+	REC_SPAN_TEST_NE = 2,
+	REC_SPAN_TEST_LT = 3,
+	REC_SPAN_TEST_LE = 4,
+	REC_SPAN_TEST_GT = 5,
+	REC_SPAN_TEST_GE = 6,
+};
+
+struct rec_span {
+	uint32_t span;	    /* number in its events */
+	uint8_t work;	    /* enum rec_span_work */
+	uint8_t error_test; /* enum rec_span_test */
+	uint64_t error_value; /* signed */
+	struct str name;      /* "handle_request" */
+	struct str binary;    /* as given */
+	struct str args;      /* names of the arguments kept, in order, each followed by \n */
+	struct str ret_name;  /* of the return value as a figure; empty = none */
+};
+
 /* A decoded record. Strings and pointers point into the bytes given to record_decode(). */
 struct record {
 	const struct apm_hdr *hdr; /* hdr->kind says which member is valid */
@@ -208,6 +238,8 @@ struct record {
 		const struct apm_ev_prepare *prepare;
 		const struct apm_ev_close *close;
 		const struct apm_ev_proc *proc;
+		const struct apm_ev_span_begin *span_begin;
+		const struct apm_ev_span *span_end;
 		struct rec_meta meta;
 		struct rec_text text;
 		struct rec_process process;
@@ -220,6 +252,7 @@ struct record {
 		struct rec_overhead overhead;
 		struct rec_site site;
 		struct rec_library library;
+		struct rec_span span;
 	};
 };
 

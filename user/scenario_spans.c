@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "detect/scenario.h"
+#include "txn/transactions.h"
 
 #define US 1000
 
@@ -47,6 +48,7 @@ static int as_sql(struct scenario_reader *r, struct str sql, int truncated, stru
 	stmt->fingerprint = info.fingerprint;
 	stmt->stmt_class = (uint8_t)info.stmt_class;
 	stmt->kind = (uint8_t)info.kind;
+	stmt->tx_verb = (uint8_t)tx_verb_of(info.normalized, stmt->kind);
 	stmt->param_hash = info.literal_hash;
 	stmt->literals = info.literal_count;
 	stmt->params = (uint8_t)params_of(&info, truncated);

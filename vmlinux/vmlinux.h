@@ -129,7 +129,30 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct percpu_counter {
+	s64 count;
+};
+
+/* Since 6.2 */
+struct mm_struct {
+	struct percpu_counter rss_stat[4];
+};
+
+/* Before */
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+struct mm_rss_stat___old {
+	atomic64_t count[4];
+};
+
+struct mm_struct___old {
+	struct mm_rss_stat___old rss_stat;
+};
+
 struct task_struct {
+	struct mm_struct *mm;
 	int pid;
 	int tgid;
 	int exit_code;

@@ -27,6 +27,8 @@ struct apm_config {
 	__u8 attach_cookies; /* a probe knows its cookie; 0: it looks itself up in the map `sites` */
 	__u8 never;	     /* always 0 */
 	__u8 reserved;
+	__u32 page_bytes;
+	__u32 reserved1;
 };
 
 /* What user space turns off and on while the programs run, to keep the price down: all 0 = everything is

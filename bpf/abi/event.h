@@ -13,6 +13,8 @@
 #include <linux/types.h>
 #endif
 
+#include "abi/span.h"
+
 /* Kinds below 64 come from the kernel; 64 and above are records made in user space (user/record.h). */
 enum apm_ev_kind {
 	APM_EV_STMT = 1,    /* one execution of a statement: complete, or still open (flags) */
@@ -25,10 +27,13 @@ enum apm_ev_kind {
 	APM_EV_FORK = 8,    /* a process in scope made a child */
 	APM_EV_EXEC = 9,    /* a process in scope runs another program */
 	APM_EV_EXIT = 10,   /* a process in scope ended */
+	APM_EV_SPAN_BEGIN = 11, /* a function or static probe that the user named as a unit of work */
+	APM_EV_SPAN_END = 12,
 };
 
 enum apm_ctx_kind {
-	APM_CTX_THREAD = 0, /* ctx_id is the thread id */
+	APM_CTX_THREAD = 0,    /* ctx_id is the thread id */
+	APM_CTX_GOROUTINE = 1, /* the address of its descriptor */
 };
 
 /* Database systems; the numbers are part of the capture format. */
@@ -195,6 +200,36 @@ struct apm_ev_proc {
 	char comm[16];
 };
 
+/* APM_EV_SPAN_BEGIN: hdr.stmt_seq is the span's number, as in its end. */
+struct apm_ev_span_begin {
+	struct apm_hdr hdr;
+	__u32 span; /* number of the option, from 0 */
+	__u32 reserved;
+};
+
+/* hdr.flags of APM_EV_SPAN_END */
+#define APM_SPAN_LEFT	   0x0001 /* never returned (exception, longjmp): hdr.ts is when that was noticed */
+#define APM_SPAN_IN_FLIGHT 0x0002 /* told at stop: still running */
+#define APM_SPAN_EXITED	   0x0004 /* the thread ended in it */
+#define APM_SPAN_HAS_RET   0x0008
+#define APM_SPAN_HAS_CPU   0x0010
+#define APM_SPAN_HAS_RSS   0x0020
+
+/* APM_EV_SPAN_END */
+struct apm_ev_span {
+	struct apm_hdr hdr;
+	__u64 t_start;
+	__s64 ret;
+	__u64 cpu_ns;	  /* CPU time of the thread in it */
+	__s64 rss_growth; /* bytes that the process's resident memory grew meanwhile */
+	__s64 arg[APM_SPAN_ARGS];
+	char text[APM_SPAN_ARGS][APM_SPAN_TEXT]; /* NUL-terminated */
+	__u32 span;
+	__u8 known;	/* bit per argument: it could be read */
+	__u8 text_args; /* bit per argument: it is in text[] */
+	__u8 reserved[2];
+};
+
 #define APM_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "ABI: size of " #type)
 APM_ASSERT_SIZE(struct apm_hdr, 48);
 APM_ASSERT_SIZE(struct apm_ev_stmt, 160);
@@ -205,5 +240,7 @@ APM_ASSERT_SIZE(struct apm_ev_conn, 520);
 APM_ASSERT_SIZE(struct apm_ev_error, 320);
 APM_ASSERT_SIZE(struct apm_ev_sample, 48 + 8 + 8 + 16 + 127 * 8 + 64 * 8);
 APM_ASSERT_SIZE(struct apm_ev_proc, 80);
+APM_ASSERT_SIZE(struct apm_ev_span_begin, 56);
+APM_ASSERT_SIZE(struct apm_ev_span, 376);
 
 #endif

@@ -385,8 +385,8 @@ static void a_string_ends_within_its_record(void **state)
 static void unknown_kinds_can_be_skipped(void **state)
 {
 	/* Raw text, connections, errors and samples of the kernel side are no part of a stream. */
-	static const uint16_t kinds[] = {0,  APM_EV_TEXT, APM_EV_CONN,	   APM_EV_ERROR, APM_EV_SAMPLE,
-					 11, 63,	  REC_LIBRARY + 1, 0xffff};
+	static const uint16_t kinds[] = {0,  APM_EV_TEXT, APM_EV_CONN,	APM_EV_ERROR, APM_EV_SAMPLE,
+					 13, 63,	  REC_SPAN + 1, 0xffff};
 	struct strbuf buf = encoded(sample_of(REC_CONN));
 	struct apm_hdr hdr = *hdr_of(&buf);
 	struct record rec = {.hdr = &hdr};

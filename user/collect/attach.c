@@ -113,25 +113,29 @@ static int multi_link(struct attachment *a, const struct loader *l, struct bpf_p
 #define BREAKPOINT 4
 #endif
 
-/* Makes the sites known to the probes, which recognise them by what stands there: struct apm_site_key. */
-static int register_sites(const struct loader *l, const char *path, const struct site_list *sites)
+int attach_register_site(const struct loader *l, const char *path, unsigned long offset, uint64_t cookie)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
-	size_t i;
+	struct apm_site_key key = {.page_off = offset & (APM_SITE_PAGE - 1)};
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return -errno;
-	for (i = 0; i < sites->count && !err; i++) {
-		struct apm_site_key key = {.page_off = sites->offset[i] & (APM_SITE_PAGE - 1)};
-
-		if (key.page_off + BREAKPOINT + sizeof(key.code) <= APM_SITE_PAGE &&
-		    pread(fd, &key.code, sizeof(key.code), (off_t)sites->offset[i] + BREAKPOINT) !=
-			    sizeof(key.code))
-			err = -EIO;
-		else
-			err = loader_set_site(l, &key, sites->cookie[i]);
-	}
+	if (key.page_off + BREAKPOINT + sizeof(key.code) <= APM_SITE_PAGE &&
+	    pread(fd, &key.code, sizeof(key.code), (off_t)offset + BREAKPOINT) != sizeof(key.code))
+		err = -EIO;
+	else
+		err = loader_set_site(l, &key, cookie);
 	close(fd);
+	return err;
+}
+
+static int register_sites(const struct loader *l, const char *path, const struct site_list *sites)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < sites->count && !err; i++)
+		err = attach_register_site(l, path, sites->offset[i], sites->cookie[i]);
 	return err;
 }
 

@@ -18,6 +18,11 @@ struct attachment *attach_library(const struct loader *l, const struct lib_match
  * Empty programs at one offset, to calibrate: at the entry, or at entry and return. NULL with errno.
  */
 struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_off, int entry, int ret);
+/*
+ * Kernels without attach cookies: makes a site known to its probe, which recognises it by what stands there
+ * (struct apm_site_key). 0 or -errno.
+ */
+int attach_register_site(const struct loader *l, const char *path, unsigned long offset, uint64_t cookie);
 /* Probe sites attached. */
 unsigned int attachment_sites(const struct attachment *a);
 /* Detaches and frees all of them, in parallel: one after the other takes 30 to 100 ms each. Accepts NULLs. */

@@ -16,21 +16,15 @@
 
 #include "base/procmaps.h"
 #include "base/table.h"
-#include "collect/calibrate.h"
-#include "collect/files.h"
-#include "collect/inflight.h"
 #include "collect/lib.h"
-#include "collect/pq_sets.h"
-#include "collect/sampler.h"
 #include "collect/select.h"
-#include "collect/targets.h"
 #include "log.h"
 
 /* Executions that wait between rows are handed over when they have not worked for this long. */
 #define OPEN_IDLE_NS  (50 * 1000000ULL)
 #define OPEN_SWEEP_NS (250 * 1000000ULL)
 
-static uint64_t now_ns(void)
+uint64_t collect_now_ns(void)
 {
 	struct timespec ts;
 
@@ -40,7 +34,7 @@ static uint64_t now_ns(void)
 
 /* ---- scope ---- */
 
-static int scope_has(const struct collect *c, uint32_t tgid)
+int collect_has(const struct collect *c, uint32_t tgid)
 {
 	uint32_t value;
 
@@ -74,8 +68,7 @@ static int is_told(const struct collect *c, uint32_t tgid)
 	return !c->told || table_peek(c->told, (struct table_key){tgid, 0}) != NULL;
 }
 
-/* Says that a process is traced; with --all that is only told of those that use a library, and once. */
-static void tell_process(struct collect *c, pid_t pid)
+void collect_tell_process(struct collect *c, pid_t pid)
 {
 	int is_new = 1;
 
@@ -112,6 +105,26 @@ static void probes_changed(const struct lib_match *match, const char *path, cons
 static void file_missing(pid_t pid, const char *subject, const char *text, void *arg)
 {
 	missing(arg, pid, subject, text);
+}
+
+static void span_attached(const struct span_rule *rule, const char *path, const char *text, pid_t pid,
+			  void *arg)
+{
+	struct collect *c = arg;
+
+	if (c->events.on_span)
+		c->events.on_span(rule, path, text, pid, c->events.arg);
+}
+
+int collect_check_spans(struct collect *c, const char *program, int may_come, struct strbuf *err)
+{
+	return spans_check(c->spans, program, may_come, err);
+}
+
+void collect_unseen_spans(const struct collect *c, void (*fn)(const struct span_rule *rule, void *arg),
+			  void *arg)
+{
+	spans_unseen(c->spans, fn, arg);
 }
 
 struct attach_visit {
@@ -172,8 +185,7 @@ static void refuse_process(struct collect *c, pid_t pid, const char *why)
 			 pid, why);
 }
 
-/* Probes on what the process has mapped. How many libraries it uses that are attached, or -errno. */
-static int attach_process(struct collect *c, pid_t pid)
+int collect_attach_process(struct collect *c, pid_t pid)
 {
 	struct attach_visit v = {.c = c};
 	char why[256] = "";
@@ -181,6 +193,7 @@ static int attach_process(struct collect *c, pid_t pid)
 
 	if (c->detached)
 		return 0;
+	spans_look(c->spans, pid);
 	if (!target_returns_safe(pid, why, sizeof(why))) {
 		refuse_process(c, pid, why);
 		return 0;
@@ -195,12 +208,12 @@ int collect_add_process(struct collect *c, pid_t pid)
 
 	if (kill(pid, 0) && errno == ESRCH)
 		return -ESRCH;
-	libraries = attach_process(c, pid);
+	libraries = collect_attach_process(c, pid);
 	if (libraries < 0)
 		return libraries;
 	err = collect_add_command(c, pid);
 	if (!err && (libraries || !c->told))
-		tell_process(c, pid);
+		collect_tell_process(c, pid);
 	return err;
 }
 
@@ -215,7 +228,7 @@ static int add_child(pid_t pid, pid_t parent, void *arg)
 {
 	struct family *f = arg;
 
-	if (!scope_has(f->c, (uint32_t)parent) || scope_has(f->c, (uint32_t)pid))
+	if (!collect_has(f->c, (uint32_t)parent) || collect_has(f->c, (uint32_t)pid))
 		return 0;
 	f->added += collect_add_process(f->c, pid) == 0;
 	return 0;
@@ -238,7 +251,7 @@ static int add_children(struct collect *c)
 static int add_chosen(pid_t pid, void *arg)
 {
 	struct collect *c = arg;
-	int err = scope_has(c, (uint32_t)pid) ? 0 : collect_add_process(c, pid);
+	int err = collect_has(c, (uint32_t)pid) ? 0 : collect_add_process(c, pid);
 
 	return err == -E2BIG || err == -ENOMEM ? err : 0;
 }
@@ -283,83 +296,16 @@ int collect_arm_library(struct collect *c, const char *path)
 	return files_add(c->files, 0, 0, fd, path, 0) > 0 ? 0 : -ENOENT;
 }
 
-static void count_late(struct collect *c, uint64_t since)
-{
-	uint64_t late = now_ns() - since;
-
-	c->late_count++;
-	if (late > c->late_ns)
-		c->late_ns = late;
-}
-
-/* A process that was in scope has gone before the library it mapped could be looked at: all its calls are the
- * loss. */
-static void missed_mapping(struct collect *c, const struct mapwatch_event *ev)
-{
-	const char *slash = strrchr(ev->path, '/');
-
-	if (!table_peek(c->followed, (struct table_key){ev->tgid, 0}) ||
-	    files_known(c->files, ev->dev, ev->inode) >= 0)
-		return;
-	if (lib_name_is_likely(slash ? slash + 1 : ev->path))
-		count_late(c, ev->ts);
-}
-
-/* A process in scope has mapped a file: if it is a library, its calls since then are the loss. */
-static void mapped_late(const struct mapwatch_event *ev, void *arg)
-{
-	struct collect *c = arg;
-	unsigned int before;
-	int libraries;
-
-	if (!scope_has(c, ev->tgid)) {
-		missed_mapping(c, ev);
-		return;
-	}
-	if (pq_sets_mapped(&c->pq, (pid_t)ev->tgid))
-		count_late(c, ev->ts);
-	libraries = files_known(c->files, ev->dev, ev->inode);
-	if (libraries < 0) {
-		before = files_attached(c->files);
-		libraries = attach_process(c, (pid_t)ev->tgid);
-		if (files_attached(c->files) != before)
-			count_late(c, ev->ts);
-		else
-			missed_mapping(c, ev);
-	}
-	if (libraries > 0 && c->told)
-		tell_process(c, (pid_t)ev->tgid);
-}
-
-/* Records were lost: what was mapped since is found by looking at every process again. */
-static void look_again(struct collect *c)
-{
-	unsigned int before = files_attached(c->files), left = APM_MAX_SCOPE;
-	uint32_t key, next;
-	void *prev = NULL;
-
-	pq_sets_give_up(&c->pq, "mappings were missed: asynchronous functions are probed too");
-	while (left-- && !bpf_map_get_next_key(loader_scope_fd(c->loader), prev, &next)) {
-		attach_process(c, (pid_t)next);
-		key = next;
-		prev = &key;
-	}
-	if (files_attached(c->files) != before)
-		count_late(c, c->last_maps_ns);
-}
-
-static void read_mappings(struct collect *c)
-{
-	uint64_t now = now_ns();
-
-	if (mapwatch_read(c->mapwatch, mapped_late, c) > 0)
-		look_again(c);
-	c->last_maps_ns = now;
-}
-
 /* ---- events ---- */
 
 static void open_statement(const struct apm_ev_stmt *ev, void *arg)
+{
+	struct collect *c = arg;
+
+	c->events.on_event(&ev->hdr, c->events.arg);
+}
+
+static void open_span(const struct apm_ev_span *ev, void *arg)
 {
 	struct collect *c = arg;
 
@@ -370,9 +316,9 @@ static void open_statement(const struct apm_ev_stmt *ev, void *arg)
 static void process_came(struct collect *c, const struct apm_ev_proc *ev)
 {
 	table_put(c->followed, (struct table_key){ev->other, 0}, NULL);
-	if (ev->hdr.tgid == ev->other || !scope_has(c, ev->hdr.tgid))
-		attach_process(c, (pid_t)ev->other);
-	tell_process(c, (pid_t)ev->other);
+	if (ev->hdr.tgid == ev->other || !collect_has(c, ev->hdr.tgid))
+		collect_attach_process(c, (pid_t)ev->other);
+	collect_tell_process(c, (pid_t)ev->other);
 }
 
 /* With --all: whether an event is of a process that uses a library. A statement shows that it does. */
@@ -386,7 +332,7 @@ static int is_wanted(struct collect *c, const struct apm_hdr *ev)
 		return is_told(c, ev->tgid);
 	}
 	if (!is_told(c, ev->tgid))
-		tell_process(c, (pid_t)ev->tgid);
+		collect_tell_process(c, (pid_t)ev->tgid);
 	return 1;
 }
 
@@ -401,8 +347,10 @@ static int ring_event(void *arg, void *data, size_t len)
 	/* The end of a COPY is seen by the asynchronous set only. */
 	if (ev->kind == APM_EV_STMT && ev->flags & APM_STMT_COPY)
 		pq_sets_give_up(&c->pq, "COPY is in use: asynchronous functions are probed");
-	if (ev->kind == APM_EV_EXIT)
+	if (ev->kind == APM_EV_EXIT) {
 		inflight_process_end(c->inflight, ev->tgid, ev->ts, open_statement, c);
+		spans_process_end(c->spans, ev->tgid, ev->ts, open_span, c);
+	}
 	if (!is_wanted(c, ev))
 		return 0;
 	c->events.on_event(ev, c->events.arg);
@@ -425,9 +373,9 @@ int collect_poll(struct collect *c, int timeout_ms)
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	if (c->mapwatch)
-		read_mappings(c);
+		collect_read_mappings(c);
 	ring_buffer__consume(c->ring);
-	now = now_ns();
+	now = collect_now_ns();
 	collect_measure(c, now);
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
 		c->last_sweep_ns = now;
@@ -450,13 +398,17 @@ int collect_watch_fd(struct collect *c, int fd)
 static int open_parts(struct collect *c, char *err, size_t err_len)
 {
 	struct files_events files_events = {library_attached, file_missing, probes_changed, c};
+	struct spans_events spans_events = {span_attached, file_missing, c};
 
 	c->files = files_new(c->loader, &files_events);
+	if (c->opt.span_count)
+		c->spans = spans_new(c->loader, c->opt.span, c->opt.span_count, &spans_events);
 	c->inflight = inflight_new(c->loader);
 	c->ring = ring_buffer__new(loader_ring_fd(c->loader), ring_event, c, NULL);
 	c->followed = table_new(APM_MAX_SCOPE, 1, NULL, NULL);
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!c->followed || !c->files || !c->inflight || !c->ring || c->epoll_fd < 0) {
+	if (!c->followed || !c->files || (c->opt.span_count && !c->spans) || !c->inflight || !c->ring ||
+	    c->epoll_fd < 0) {
 		snprintf(err, err_len, "cannot set up the collector: %s", strerror(errno));
 		return -errno;
 	}
@@ -539,8 +491,10 @@ void collect_stop(struct collect *c)
 	sampler_close(c->sampler);
 	c->sampler = NULL;
 	files_detach(c->files);
+	spans_detach(c->spans);
 	ring_buffer__consume(c->ring);
-	inflight_all(c->inflight, now_ns(), open_statement, c);
+	inflight_all(c->inflight, collect_now_ns(), open_statement, c);
+	spans_running(c->spans, collect_now_ns(), open_span, c);
 }
 
 void collect_free(struct collect *c)
@@ -552,6 +506,7 @@ void collect_free(struct collect *c)
 	sampler_close(c->sampler);
 	mapwatch_close(c->mapwatch);
 	files_free(c->files);
+	spans_free(c->spans);
 	inflight_free(c->inflight);
 	table_free(c->told);
 	table_free(c->followed);
@@ -569,7 +524,7 @@ unsigned int collect_libraries(const struct collect *c)
 
 unsigned int collect_sites(const struct collect *c)
 {
-	return files_sites(c->files);
+	return files_sites(c->files) + spans_sites(c->spans);
 }
 
 const struct loader *collect_loader(const struct collect *c)

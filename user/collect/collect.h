@@ -18,6 +18,7 @@
 #include "abi/event.h"
 #include "collect/loader.h"
 #include "collect/site.h"
+#include "collect/span_rule.h"
 
 /* What the collector tells; called from within collect_* functions only. All but on_event may be NULL. */
 struct collect_events {
@@ -31,6 +32,9 @@ struct collect_events {
 	void (*on_missing)(pid_t pid, const char *subject, const char *text, void *arg);
 	/* From now on a library is probed at other functions, and why. */
 	void (*on_probes)(const struct lib_match *match, const char *path, const char *why, void *arg);
+	/* The probes of a span were put on a file. */
+	void (*on_span)(const struct span_rule *rule, const char *path, const char *text, pid_t pid,
+			void *arg);
 	void *arg;
 };
 
@@ -53,6 +57,14 @@ int collect_add_command(struct collect *c, pid_t pid);
 /* Puts probes on a library before any process maps it. 0 when armed, -ENOENT when it is no supported library.
  */
 int collect_arm_library(struct collect *c, const char *path);
+/*
+ * Once the targets are known: whether every --span has its place. 0; -ENOENT with one sentence in err. See
+ * spans_check().
+ */
+int collect_check_spans(struct collect *c, const char *program, int may_come, struct strbuf *err);
+/* Spans whose BINARY nobody has mapped so far. */
+void collect_unseen_spans(const struct collect *c, void (*fn)(const struct span_rule *rule, void *arg),
+			  void *arg);
 /* Starts CPU sampling if asked for. 0 or -errno: statements are traced all the same. */
 int collect_start(struct collect *c);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The state behind collect.h: for collect.c and spend.c only. */
+/* What the files of the collector share. */
 #ifndef APM_COLLECT_COLLECT_STATE_H
 #define APM_COLLECT_COLLECT_STATE_H
 
@@ -9,6 +9,8 @@
 #include "collect/inflight.h"
 #include "collect/pq_sets.h"
 #include "collect/sampler.h"
+#include "collect/spans.h"
+#include "collect/targets.h"
 
 /* What the probes' programs take, measured now and then for a moment. */
 struct program_price {
@@ -25,6 +27,7 @@ struct collect {
 	struct files *files;
 	struct inflight *inflight;
 	struct pq_sets pq;
+	struct spans *spans; /* NULL = none are wanted */
 	struct mapwatch *mapwatch;
 	struct sampler *sampler;
 	struct table *told;	/* with --all: processes that were seen to use a library */
@@ -41,5 +44,13 @@ struct collect {
 
 /* Measures what the programs take, when it is time to. */
 void collect_measure(struct collect *c, uint64_t now_ns);
+uint64_t collect_now_ns(void);				 /* CLOCK_MONOTONIC */
+int collect_has(const struct collect *c, uint32_t tgid); /* whether the process is in scope */
+/* Probes on what the process has mapped. How many libraries it uses that are attached, or -errno. */
+int collect_attach_process(struct collect *c, pid_t pid);
+/* Says that a process is traced; with --all that is only told of those that use a library, and once. */
+void collect_tell_process(struct collect *c, pid_t pid);
+/* Mappings made since the last time: libraries that came with them are probed. */
+void collect_read_mappings(struct collect *c);
 
 #endif

@@ -157,6 +157,32 @@ static void choose_selection(struct loader *l, const struct selection *sel)
 	l->skel->rodata->select_all = wanted && sel->all;
 }
 
+/* Spans cost a look at every switch of tasks: only where some are wanted. */
+static void choose_spans(struct loader *l, int wanted)
+{
+	struct apm_bpf *s = l->skel;
+	struct bpf_program *programs[] = {s->progs.span_entry, s->progs.span_return, s->progs.span_switch,
+					  s->progs.span_exit, s->progs.span_exec};
+	size_t i;
+
+	if (wanted)
+		return;
+	for (i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		bpf_program__set_autoload(programs[i], false);
+	bpf_map__set_autocreate(s->maps.span_sites, false);
+	bpf_map__set_autocreate(s->maps.span_threads, false);
+}
+
+static int attach_spans(struct apm_bpf *s)
+{
+	if (bpf_program__fd(s->progs.span_switch) < 0)
+		return 0;
+	s->links.span_switch = bpf_program__attach(s->progs.span_switch);
+	s->links.span_exit = bpf_program__attach(s->progs.span_exit);
+	s->links.span_exec = bpf_program__attach(s->progs.span_exec);
+	return s->links.span_switch && s->links.span_exit && s->links.span_exec ? 0 : -errno;
+}
+
 static int fill_selection(struct loader *l, const struct selection *sel)
 {
 	int comms = bpf_map__fd(l->skel->maps.select_comms),
@@ -206,6 +232,7 @@ static int load_once(struct loader *l, const struct loader_options *opt, char *e
 	cfg->sample_freq = opt->sample_freq;
 	cfg->wake_bytes = opt->ring_bytes / 4;
 	cfg->task_storage = (__u8)task_storage;
+	cfg->page_bytes = (__u32)sysconf(_SC_PAGESIZE);
 	l->attach_cookies =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
 	cfg->attach_cookies = (__u8)l->attach_cookies;
@@ -216,6 +243,7 @@ static int load_once(struct loader *l, const struct loader_options *opt, char *e
 		bpf_map__set_autocreate(l->skel->maps.thread_storage, false);
 	choose_programs(l);
 	choose_selection(l, opt->select);
+	choose_spans(l, opt->span_count > 0);
 	ret = apm_bpf__load(l->skel);
 	if (!ret && opt->select)
 		ret = fill_selection(l, opt->select);
@@ -289,7 +317,10 @@ void loader_close(struct loader *l)
 int loader_follow_processes(struct loader *l)
 {
 	struct apm_bpf *s = l->skel;
+	int err = attach_spans(s); /* first: the span of a thread that ends is told before its process */
 
+	if (err)
+		return err;
 	if (bpf_program__fd(s->progs.select_exec) >= 0) {
 		s->links.select_fork = bpf_program__attach(s->progs.select_fork);
 		s->links.select_exec = bpf_program__attach(s->progs.select_exec);
@@ -342,6 +373,17 @@ int loader_conns_fd(const struct loader *l)
 int loader_handles_fd(const struct loader *l)
 {
 	return bpf_map__fd(l->skel->maps.handles);
+}
+
+int loader_span_threads_fd(const struct loader *l)
+{
+	return bpf_map__fd(l->skel->maps.span_threads);
+}
+
+int loader_set_span_site(const struct loader *l, uint32_t number, const struct apm_span_site *site)
+{
+	return bpf_map_update_elem(bpf_map__fd(l->skel->maps.span_sites), &number, site, BPF_ANY) ? -errno
+												  : 0;
 }
 
 int loader_set_library(const struct loader *l, const struct apm_lib *facts)

@@ -8,6 +8,7 @@
 
 #include "abi/config.h"
 #include "abi/counters.h"
+#include "abi/span.h"
 
 /* How user probes are attached, best first. */
 enum probe_mode {
@@ -17,6 +18,7 @@ enum probe_mode {
 };
 
 struct selection;
+struct span_rule;
 
 struct loader_options {
 	uint32_t ring_bytes;
@@ -24,6 +26,8 @@ struct loader_options {
 	uint32_t sample_freq;
 	uint64_t hash_key[2];
 	const struct selection *select; /* processes that come into scope by themselves; NULL = none */
+	const struct span_rule *span;	/* functions that the user named, as many as span_count */
+	size_t span_count;
 };
 
 struct loader;
@@ -49,6 +53,9 @@ int loader_ring_fd(const struct loader *l);
 int loader_scope_fd(const struct loader *l);
 int loader_conns_fd(const struct loader *l);
 int loader_handles_fd(const struct loader *l);
+int loader_span_threads_fd(const struct loader *l);
+/* Says what a probe at `number` is for. 0 or -errno. */
+int loader_set_span_site(const struct loader *l, uint32_t number, const struct apm_span_site *site);
 /* Writes the facts of a library copy. 0 or -errno. */
 int loader_set_library(const struct loader *l, const struct apm_lib *facts);
 /* Whether a probe knows its attach cookie (5.15); else every site must be made known by loader_set_site(). */

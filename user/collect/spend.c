@@ -69,4 +69,5 @@ void collect_detach(struct collect *c)
 {
 	c->detached = 1;
 	files_detach(c->files);
+	spans_detach(c->spans);
 }

@@ -263,9 +263,8 @@ static int visit_entry(const char *name, const char *path, void *arg)
 	return found > 0 ? v->fn(path, v->arg) : 0;
 }
 
-int target_cached_libraries(int (*fn)(const char *path, void *arg), void *arg)
+static int read_cache(int (*fn)(const char *name, const char *path, void *arg), void *arg)
 {
-	struct visit v = {fn, arg};
 	int fd = open(CACHE_PATH, O_RDONLY | O_CLOEXEC), err;
 	struct stat st;
 	char *data = NULL;
@@ -288,7 +287,28 @@ int target_cached_libraries(int (*fn)(const char *path, void *arg), void *arg)
 	}
 	close(fd);
 	if (!err)
-		err = ldcache_parse(data, len, visit_entry, &v);
+		err = ldcache_parse(data, len, fn, arg);
 	free(data);
 	return err;
+}
+
+int target_cached_libraries(int (*fn)(const char *path, void *arg), void *arg)
+{
+	struct visit v = {fn, arg};
+
+	return read_cache(visit_entry, &v);
+}
+
+static int visit_any(const char *name, const char *path, void *arg)
+{
+	const struct visit *v = arg;
+
+	return v->fn(path, v->arg);
+}
+
+int target_cached_files(int (*fn)(const char *path, void *arg), void *arg)
+{
+	struct visit v = {fn, arg};
+
+	return read_cache(visit_any, &v);
 }

@@ -71,6 +71,8 @@ void candidates_print(const struct candidate *list, size_t count, struct strbuf 
 /* Paths of supported libraries in the loader's cache (/etc/ld.so.cache, binary format documented in glibc's
  * dl-cache.h). */
 int target_cached_libraries(int (*fn)(const char *path, void *arg), void *arg);
+/* All paths in it. */
+int target_cached_files(int (*fn)(const char *path, void *arg), void *arg);
 
 /* ---- COMMAND ---- */
 struct launch;

@@ -61,6 +61,7 @@ struct finding {
 	int distinct_estimated;
 	enum unit_kind unit_kind;
 	char comm[16];
+	uint32_t rule;	     /* of UNIT_SPAN: the number of its rule */
 	uint64_t unit_first; /* fingerprint that names the unit's shape; 0 = no unit */
 	uint64_t parent;     /* the query that gave the ids; 0 = none found */
 	uint64_t parent_rows;

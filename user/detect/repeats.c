@@ -34,7 +34,7 @@ void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t thr
 	*out = (struct repeats_verdict){.parent = parent_of(r), .confidence = CONFIDENCE_LIKELY};
 	out->in_tx = r->link[UNIT_LINK_TX].good > 0;
 	out->together = out->parent || out->in_tx;
-	if (unit->kind == UNIT_GIVEN) {
+	if (unit->kind == UNIT_GIVEN || unit->kind == UNIT_SPAN) {
 		out->together = 1;
 		out->confidence = CONFIDENCE_EXACT;
 	} else if (unit->kind == UNIT_PROCESS) {
@@ -88,6 +88,7 @@ static void keep_worst(struct finding *f, const struct unit *unit, const struct 
 	f->worst_unknown = r->unknown;
 	f->worst_ns = r->total_ns;
 	f->unit_kind = unit->kind;
+	f->rule = unit->rule;
 	memcpy(f->comm, unit->comm, sizeof(f->comm));
 	f->unit_first = unit->first;
 	f->call_site = r->call_site;
@@ -98,7 +99,7 @@ static void keep_worst(struct finding *f, const struct unit *unit, const struct 
 		f->parent = verdict->parent->parent;
 		f->parent_rows = verdict->parent->best_rows;
 		f->number = verdict->parent->best_group;
-	} else if (unit->kind == UNIT_GIVEN || unit->kind == UNIT_PROCESS) {
+	} else if (unit->kind == UNIT_GIVEN || unit->kind == UNIT_SPAN || unit->kind == UNIT_PROCESS) {
 		f->parent = read_before(unit, r);
 	}
 }

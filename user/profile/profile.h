@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/demangle.h"
 #include "base/str.h"
 
 struct symbolizer;
@@ -40,10 +41,6 @@ void symbolizer_kernel(struct symbolizer *s, uint64_t addr, struct resolved_fram
 void symbolizer_forget(struct symbolizer *s, uint32_t tgid);
 /* Reads /proc/TGID/maps now, while the process is certainly alive. */
 void symbolizer_snapshot(struct symbolizer *s, uint32_t tgid);
-
-/* Demangles C++ and Rust names, without parameters and hashes; others are appended as they are. At most about
- * 1 KB. */
-void demangle(struct strbuf *out, const char *name);
 
 /*
  * Folded stacks: a counted set of stacks. Beyond max_stacks the rarest become one stack "[other]", so that

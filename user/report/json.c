@@ -9,92 +9,10 @@
 #include <string.h>
 
 #include "record.h"
+#include "report/json_doc.h"
 #include "report/report.h"
 
 #define SCHEMA "apm-bpf/report/1"
-
-/* A document in the making; a failed allocation is remembered and seen at its end. */
-struct doc {
-	int failed;
-};
-
-static void put(struct doc *d, json_t *object, const char *key, json_t *value)
-{
-	if (!value || json_object_set_new(object, key, value))
-		d->failed = 1;
-}
-
-static json_t *of_int(uint64_t n)
-{
-	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
-}
-
-static json_t *of_ms(uint64_t ns)
-{
-	return json_real((double)ns / 1e6);
-}
-
-/* JSON knows neither NaN nor infinity: a ratio of nothing is unknown. */
-static json_t *of_real(double x)
-{
-	json_t *value = json_real(x);
-
-	return value ? value : json_null();
-}
-
-/* 0 = unknown, for figures that cannot be 0. */
-static json_t *of_known(uint64_t n)
-{
-	return n ? of_int(n) : json_null();
-}
-
-static json_t *of_bytes(struct doc *d, struct str s)
-{
-	struct strbuf clean = {0};
-	json_t *value = NULL;
-
-	strbuf_add_clean(&clean, s, 1);
-	if (!clean.failed)
-		value = json_stringn(clean.ptr ? clean.ptr : "", clean.len);
-	strbuf_free(&clean);
-	d->failed |= !value;
-	return value;
-}
-
-static json_t *of_string(struct doc *d, const char *s)
-{
-	return s ? of_bytes(d, str_from(s)) : json_null();
-}
-
-static json_t *of_strings(struct doc *d, const char *const *list)
-{
-	json_t *array = json_array();
-	size_t i;
-
-	for (i = 0; list && list[i]; i++)
-		if (json_array_append_new(array, of_string(d, list[i])))
-			d->failed = 1;
-	return array;
-}
-
-static json_t *of_fingerprint(uint64_t fingerprint)
-{
-	return fingerprint ? json_sprintf("%016llx", (unsigned long long)fingerprint) : json_null();
-}
-
-static json_t *of_time(struct doc *d, uint64_t realtime_ns)
-{
-	struct strbuf text = {0};
-	json_t *value;
-
-	if (!realtime_ns)
-		return json_null();
-	report_add_timestamp(&text, realtime_ns, 1);
-	value = text.failed ? NULL : json_string(text.ptr);
-	strbuf_free(&text);
-	d->failed |= !value;
-	return value;
-}
 
 /* ---- parts of the document ---- */
 
@@ -257,27 +175,6 @@ static json_t *n_plus_one(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "recommendation", of_string(d, n->recommendation));
 	put(d, o, "severity", of_string(d, severity_name(n->severity)));
 	put(d, o, "confidence", of_string(d, confidence_name(n->confidence)));
-	return o;
-}
-
-static json_t *unit_shape(struct doc *d, const struct report *r, size_t i)
-{
-	const struct report_unit *u = &r->unit_shapes.item[i];
-	json_t *o = json_object();
-
-	put(d, o, "kind", of_string(d, u->kind));
-	put(d, o, "shape", of_string(d, u->shape));
-	put(d, o, "process", of_string(d, u->process));
-	put(d, o, "count", of_int(u->count));
-	put(d, o, "statements", of_int(u->statements));
-	put(d, o, "statements_per_unit", of_real(u->statements_per_unit));
-	put(d, o, "errors", of_int(u->errors));
-	put(d, o, "total_ms", of_ms(u->total_ns));
-	put(d, o, "db_time_ms", of_ms(u->db_ns));
-	put(d, o, "p50_ms", of_ms(u->p50_ns));
-	put(d, o, "p95_ms", of_ms(u->p95_ns));
-	put(d, o, "max_ms", of_ms(u->max_ns));
-	put(d, o, "confidence", of_string(d, confidence_name(u->confidence)));
 	return o;
 }
 
@@ -444,6 +341,7 @@ static json_t *coverage(struct doc *d, const struct report *r)
 
 	put(d, o, "processes", coverage_of(d, r, "process"));
 	put(d, o, "libraries", coverage_of(d, r, "library"));
+	put(d, o, "spans", coverage_of(d, r, "span"));
 	put(d, o, "missing", coverage_of(d, r, "missing"));
 	put(d, o, "kernel", coverage_of(d, r, "kernel"));
 	return o;
@@ -502,8 +400,8 @@ int report_json(const struct report *r, const struct report_style *style, struct
 	put(&d, o, "n_plus_one", list(&d, r, r->n_plus_one.count, n_plus_one));
 	/* Requests and memory are not observed by this version: the lists keep their place in the document.
 	 */
-	put(&d, o, "transactions", json_array());
-	put(&d, o, "unit_shapes", list(&d, r, r->unit_shapes.count, unit_shape));
+	put(&d, o, "transactions", json_transactions(&d, r));
+	put(&d, o, "unit_shapes", json_unit_shapes(&d, r));
 	put(&d, o, "errors", list(&d, r, r->error_groups.count, error_group));
 	put(&d, o, "memory_warnings", json_array());
 	put(&d, o, "bottlenecks", list(&d, r, r->bottlenecks.count, bottleneck));

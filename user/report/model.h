@@ -92,6 +92,22 @@ struct report_n_plus_one {
 	enum confidence confidence;
 };
 
+struct report_value {
+	const char *text;
+	uint64_t count, errors, total_ns;
+};
+
+/* A value that came with every call of a span. */
+struct report_attribute {
+	const char *name;
+	int is_text;
+	uint64_t count, unknown; /* calls of which it is known, and is not */
+	double sum;
+	int64_t min, max;
+	struct { size_t count; struct report_value *item; } values; /* of texts: the commonest first */
+	uint64_t other; /* calls with texts that are not among them */
+};
+
 struct report_unit {
 	const char *kind;  /* "process", "run", later "request" … */
 	const char *shape; /* a name for units that do the same: first statement's summary, or the function */
@@ -100,6 +116,29 @@ struct report_unit {
 	uint64_t total_ns, db_ns, p50_ns, p95_ns, max_ns;
 	double statements_per_unit;
 	enum confidence confidence;
+	const char *type;	/* "request", "background", "scheduled"; NULL = not known */
+	uint64_t ok, failed, left, running; /* how they ended; the rest is not known */
+	uint64_t queries, cache_spans, cache_hits, cache_misses, queue_spans;
+	int cpu_known, cpu_sampled; /* by samples: an estimate */
+	uint64_t cpu_ns, off_cpu_ns;
+	int rss_known;
+	int64_t rss_growth, rss_most; /* bytes: in all of them, and in one */
+	int is_span, never_called;
+	struct { size_t count; struct report_attribute *item; } attributes;
+};
+
+/* Database transactions of one system that begin with the same statement. */
+struct report_transaction {
+	const char *system;
+	uint64_t fingerprint; /* 0 = nothing was executed in them */
+	const char *query;
+	uint64_t count, committed, rolled_back, failed, prepared, dropped, open;
+	uint64_t implicit, nested, savepoints, savepoint_rollbacks, second_phases;
+	uint64_t statements, errors, refused;
+	uint64_t total_ns, p50_ns, p95_ns, max_ns;
+	uint64_t db_ns, idle_ns, max_idle_ns;
+	int idle_cpu_known;
+	uint64_t idle_cpu_ns, idle_wait_ns; /* what the thread did meanwhile, by samples */
 };
 
 struct report_error {
@@ -139,7 +178,7 @@ struct report_function {
 };
 
 struct report_coverage {
-	const char *kind; /* "process", "library", "missing", "kernel" */
+	const char *kind; /* "process", "library", "span", "missing", "kernel" */
 	uint32_t tgid;
 	const char *subject;
 	const char *text;
@@ -195,6 +234,7 @@ struct report {
 	REPORT_LIST(report_slow) slow;	   /* slowest first, bounded */
 	REPORT_LIST(report_n_plus_one) n_plus_one;
 	REPORT_LIST(report_unit) unit_shapes;
+	REPORT_LIST(report_transaction) transaction_shapes;
 	REPORT_LIST(report_error) error_groups;
 	REPORT_LIST(report_finding) findings; /* most worthwhile first */
 	REPORT_LIST(report_function) functions;

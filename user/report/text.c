@@ -10,9 +10,9 @@
 #include "report/tables.h"
 
 static void (*const sections[])(struct text *t) = {
-	text_headline, text_findings, text_summary,  text_queries,   text_n_plus_one,
-	text_slow,     text_errors,   text_units,    text_functions, text_bottlenecks,
-	text_losses,   text_cost,     text_coverage,
+	text_headline,	text_findings,	  text_summary, text_queries, text_n_plus_one,
+	text_slow,	text_errors,	  text_spans,	text_units,   text_transactions,
+	text_functions, text_bottlenecks, text_losses,	text_cost,    text_coverage,
 };
 
 int report_text(const struct report *r, const struct report_style *style, struct strbuf *out)

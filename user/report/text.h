@@ -64,6 +64,11 @@ void text_table_print(struct text *t, struct text_table *table); /* and frees */
 /* "… and N more" below a list that was cut to --top. */
 void text_more(struct text *t, size_t shown, size_t all);
 
+/* How many of `count` rows are shown. */
+size_t text_shown(const struct text *t, size_t count);
+/* "top 10 of 34" when the list is cut, and what the order is. */
+void text_detail(struct text *t, size_t count, const char *order, char *out, size_t len);
+
 /* ---- sections ---- */
 void text_headline(struct text *t);
 void text_findings(struct text *t);
@@ -72,7 +77,9 @@ void text_queries(struct text *t);
 void text_n_plus_one(struct text *t);
 void text_slow(struct text *t);
 void text_errors(struct text *t);
+void text_spans(struct text *t);
 void text_units(struct text *t);
+void text_transactions(struct text *t);
 void text_functions(struct text *t);
 void text_bottlenecks(struct text *t);
 void text_losses(struct text *t);

@@ -158,6 +158,7 @@ void text_coverage(struct text *t)
 		text_labelled(t, 2, "used", line.ptr, 0);
 	}
 	coverage_of(t, "library", "library");
+	coverage_of(t, "span", "span");
 	coverage_of(t, "missing", "missing");
 	coverage_of(t, "kernel", "kernel");
 	t->out->failed |= line.failed;

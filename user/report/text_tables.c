@@ -6,18 +6,18 @@
 
 #include "report/report.h"
 
-static size_t shown(const struct text *t, size_t count)
+size_t text_shown(const struct text *t, size_t count)
 {
 	return count < t->top ? count : t->top;
 }
 
 /* "top 10 of 34" when the list is cut. */
-static void detail_of(struct text *t, size_t count, const char *order, char *out, size_t len)
+void text_detail(struct text *t, size_t count, const char *order, char *out, size_t len)
 {
 	struct strbuf s = {0};
 
-	if (shown(t, count) < count)
-		strbuf_addf(&s, "%zu of %zu, ", shown(t, count), count);
+	if (text_shown(t, count) < count)
+		strbuf_addf(&s, "%zu of %zu, ", text_shown(t, count), count);
 	strbuf_adds(&s, order);
 	t->out->failed |= s.failed;
 	if (!s.failed && s.len < len)
@@ -72,9 +72,9 @@ void text_queries(struct text *t)
 
 	if (!t->r->queries.count)
 		return;
-	detail_of(t, t->r->queries.count, "by total time", detail, sizeof(detail));
+	text_detail(t, t->r->queries.count, "by total time", detail, sizeof(detail));
 	text_title(t, "TOP QUERIES", detail);
-	for (i = 0; i < shown(t, t->r->queries.count); i++, table.rows++) {
+	for (i = 0; i < text_shown(t, t->r->queries.count); i++, table.rows++) {
 		const struct report_query *q = &t->r->queries.item[i];
 
 		text_cell(&table, text_id(t, q->fingerprint));
@@ -133,9 +133,9 @@ void text_n_plus_one(struct text *t)
 	if (!count)
 		return;
 	text_title(t, "N+1 QUERIES", NULL);
-	for (i = 0; i < shown(t, count); i++)
+	for (i = 0; i < text_shown(t, count); i++)
 		print_n_plus_one(t, &t->r->n_plus_one.item[i], i + 1);
-	text_more(t, shown(t, count), count);
+	text_more(t, text_shown(t, count), count);
 }
 
 void text_slow(struct text *t)
@@ -151,9 +151,9 @@ void text_slow(struct text *t)
 	if (!t->r->slow.count)
 		return;
 	strbuf_addf(&cell, "over %s, slowest first", format_time(t->r->slow_threshold_ns));
-	detail_of(t, t->r->slow.count, cell.failed ? "" : cell.ptr, detail, sizeof(detail));
+	text_detail(t, t->r->slow.count, cell.failed ? "" : cell.ptr, detail, sizeof(detail));
 	text_title(t, "SLOW STATEMENTS", detail);
-	for (i = 0; i < shown(t, t->r->slow.count); i++, table.rows++) {
+	for (i = 0; i < text_shown(t, t->r->slow.count); i++, table.rows++) {
 		const struct report_slow *s = &t->r->slow.item[i];
 
 		text_cell(&table, text_id(t, s->fingerprint));
@@ -187,9 +187,9 @@ void text_errors(struct text *t)
 
 	if (!t->r->error_groups.count)
 		return;
-	detail_of(t, t->r->error_groups.count, "most frequent first", detail, sizeof(detail));
+	text_detail(t, t->r->error_groups.count, "most frequent first", detail, sizeof(detail));
 	text_title(t, "ERRORS", detail);
-	for (i = 0; i < shown(t, t->r->error_groups.count); i++, table.rows++) {
+	for (i = 0; i < text_shown(t, t->r->error_groups.count); i++, table.rows++) {
 		const struct report_error *e = &t->r->error_groups.item[i];
 
 		text_cell(&table, text_id(t, e->fingerprint));
@@ -205,47 +205,6 @@ void text_errors(struct text *t)
 	strbuf_free(&cell);
 	text_table_print(t, &table);
 	text_more(t, table.rows, t->r->error_groups.count);
-}
-
-void text_units(struct text *t)
-{
-	static const struct text_column columns[] = {
-		{"kind", 1}, {"count", 0}, {"stmts/unit", 0}, {"total", 0}, {"in db", 0},
-		{"p50", 0},  {"p95", 0},   {"max", 0},	      {"err", 0},
-	};
-	struct text_table table = {columns, sizeof(columns) / sizeof(columns[0]), "unit of work", {0}, 0};
-	struct strbuf note = {0};
-	char detail[80];
-	size_t i;
-
-	if (!t->r->unit_shapes.count)
-		return;
-	detail_of(t, t->r->unit_shapes.count, "by total time", detail, sizeof(detail));
-	text_title(t, "UNITS OF WORK", detail);
-	for (i = 0; i < shown(t, t->r->unit_shapes.count); i++, table.rows++) {
-		const struct report_unit *u = &t->r->unit_shapes.item[i];
-
-		text_cell(&table, or_dash(u->kind));
-		text_cell(&table, format_count(u->count));
-		strbuf_reset(&note);
-		strbuf_addf(&note, "%.1f", u->statements_per_unit);
-		text_cell(&table, note.ptr);
-		text_cell(&table, format_time(u->total_ns));
-		text_cell(&table, u->total_ns ? format_percent((double)u->db_ns / (double)u->total_ns) : "-");
-		text_cell(&table, format_time(u->p50_ns));
-		text_cell(&table, format_time(u->p95_ns));
-		text_cell(&table, format_time(u->max_ns));
-		text_cell(&table, count_or_dash(u->errors));
-		strbuf_reset(&note);
-		strbuf_addf(&note, "%s%s%s%s", u->process ? u->process : "", u->process ? ": " : "",
-			    or_dash(u->shape),
-			    u->confidence == CONFIDENCE_EXACT ? "" : " (likely: found by gaps)");
-		text_cell(&table, note.ptr);
-	}
-	table.cells.failed |= note.failed;
-	strbuf_free(&note);
-	text_table_print(t, &table);
-	text_more(t, table.rows, t->r->unit_shapes.count);
 }
 
 void text_functions(struct text *t)
@@ -268,7 +227,7 @@ void text_functions(struct text *t)
 	text_title(t, "HOT FUNCTIONS", "by their own CPU time");
 	strbuf_adds(t->out, "  ");
 	text_wrap(t, line.ptr, 2, 2);
-	for (i = 0; i < shown(t, r->functions.count); i++, table.rows++) {
+	for (i = 0; i < text_shown(t, r->functions.count); i++, table.rows++) {
 		const struct report_function *f = &r->functions.item[i];
 
 		text_cell(&table, format_percent(f->share));

@@ -434,6 +434,7 @@ struct sql_reader {
 	uint8_t secret;	    /* a password follows */
 	uint8_t in_secret;  /* the token before was one */
 	uint8_t identified; /* IDENTIFIED was seen */
+	uint8_t autocommit; /* SET: 1 = may come, 2 = its value follows */
 	uint64_t name_hash[SQL_NAMES_MAX];
 	uint64_t cte_hash[SQL_NAMES_MAX];
 	struct reader_frame frame[READER_DEPTH];
@@ -441,6 +442,8 @@ struct sql_reader {
 
 /* verb.c */
 const struct reader_verb *sql_verb_find(const struct sql_token *t);
+/* A token of SET: autocommit is a kind of its own. */
+void sql_read_autocommit(struct sql_reader *rd, const struct sql_token *t);
 /* The token is this word (given in upper case). */
 int sql_token_is(const struct sql_token *t, const char *word);
 

@@ -108,6 +108,7 @@ static void start_verb(struct sql_reader *rd, const struct sql_token *t, const s
 		rd->op_text = str_from(verb->mode == MODE_QUERY ? "SELECT" : verb->word);
 		rd->stmt_class = (enum sql_class)verb->stmt_class;
 		rd->kind = (enum sql_kind)verb->kind;
+		rd->autocommit = t->id == KW_SET;
 		rd->count_state =
 			verb->kind == SQL_KIND_READ && t->id == KW_SELECT ? COUNT_FIRST : COUNT_NONE;
 	}
@@ -540,6 +541,8 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 		rd->stmt_class = SQL_CLASS_QUERY;
 	if (rd->verb && !rd->second)
 		read_second(rd, f, t);
+	if (rd->autocommit)
+		sql_read_autocommit(rd, t);
 	if (rd->count_state)
 		read_count(rd, t, next);
 	if (rd->name_use != USE_NONE && sql_name_continue(rd, t)) {
@@ -559,7 +562,8 @@ out:
 	rd->last_id = t->id;
 	f = frame_of(rd);
 	rd->idle = rd->verb && !rd->verb->keyed && rd->second &&
-		   !(f->expect | f->start | rd->name_use | rd->secret | rd->in_secret | rd->count_state);
+		   !(f->expect | f->start | rd->name_use | rd->secret | rd->in_secret | rd->count_state |
+		     rd->autocommit);
 	return read;
 }
 

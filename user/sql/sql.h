@@ -39,7 +39,9 @@ enum sql_kind {
 	SQL_KIND_COMMIT = 9,
 	SQL_KIND_ROLLBACK = 10,
 	SQL_KIND_SAVEPOINT = 11,
-	SQL_KIND_PREPARE = 12, /* the SQL command PREPARE, DESCRIBE: counted as control */
+	SQL_KIND_PREPARE = 12,	      /* the SQL command PREPARE, DESCRIBE: counted as control */
+	SQL_KIND_AUTOCOMMIT_OFF = 13, /* MySQL: SET autocommit = 0 */
+	SQL_KIND_AUTOCOMMIT_ON = 14,
 };
 
 #define SQL_NAMES_MAX	64  /* tables kept */

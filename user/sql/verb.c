@@ -108,3 +108,17 @@ const struct reader_verb *sql_verb_find(const struct sql_token *t)
 			return &verbs[i];
 	return NULL;
 }
+
+void sql_read_autocommit(struct sql_reader *rd, const struct sql_token *t)
+{
+	if (t->kind == TOK_SEMICOLON)
+		rd->autocommit = 0;
+	else if (rd->autocommit == 1 && t->kind == TOK_WORD && sql_token_is(t, "AUTOCOMMIT"))
+		rd->autocommit = 2;
+	else if (rd->autocommit == 2 && (t->kind == TOK_NUMBER || t->kind == TOK_WORD)) {
+		int off = sql_token_is(t, "0") || sql_token_is(t, "OFF") || sql_token_is(t, "FALSE");
+
+		rd->kind = off ? SQL_KIND_AUTOCOMMIT_OFF : SQL_KIND_AUTOCOMMIT_ON;
+		rd->autocommit = 0;
+	}
+}

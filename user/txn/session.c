@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "txn/session.h"
 #include "base/table.h"
+#include "txn/redis_use.h"
+#include "txn/transactions.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +28,8 @@ struct part {
 	uint8_t stmt_class;
 	uint8_t kind;
 	uint8_t placeholders; /* the normalised text has a place for a value that is not a literal of it */
+	uint8_t tx_verb;      /* enum tx_verb */
+	uint8_t redis_use;    /* enum redis_use */
 	uint8_t present;
 };
 
@@ -194,6 +198,8 @@ static int feed_text(struct session *s, const struct record *rec)
 			   .literal_count = in->literal_count,
 			   .stmt_class = in->stmt_class,
 			   .kind = in->kind,
+			   .tx_verb = tx_verb_of(in->normalized, in->kind),
+			   .redis_use = redis_use_of(in->operation),
 			   .placeholders =
 				   in->param_count || (in->literal_count == 0 && in->normalized.len &&
 						       memchr(in->normalized.ptr, '?', in->normalized.len)),
@@ -342,6 +348,9 @@ static int identify(struct session *s, const struct apm_ev_stmt *ev, struct stat
 	stmt->fingerprint = p->fingerprint;
 	stmt->stmt_class = p->stmt_class;
 	stmt->kind = p->kind;
+	stmt->tx_verb = p->tx_verb;
+	if (t->system == APM_SYSTEM_REDIS)
+		redis_use_apply(stmt, p->redis_use);
 	stmt->params = (uint8_t)params_of(ev, t, p);
 	stmt->param_hash = hash_mix(ev->param_hash, p->literal_hash);
 	stmt->literals = p->literal_count;
@@ -380,17 +389,19 @@ static int deliver(struct session *s, const struct statement *stmt)
 {
 	static const struct rec_error no_error;
 	struct table_key key = {stmt->seq, 0};
+	struct statement told = *stmt;
 	const struct failure *f;
 	int err;
 
 	if (stmt->error) {
 		f = table_peek(s->errors, key);
+		told.tx_lost = f && transactions_is_lost(stmt->system, &f->error);
 		err = s->sink.on_error(stmt, f ? &f->error : &no_error, s->sink.arg);
 		table_remove(s->errors, key);
 		if (err)
 			return err;
 	}
-	return s->sink.on_statement(stmt, s->sink.arg);
+	return s->sink.on_statement(&told, s->sink.arg);
 }
 
 /* The first event of a statement whose cursor is still open, or a later one that says the same. */

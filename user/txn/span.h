@@ -15,6 +15,7 @@ enum span_type {
 	SPAN_CONNECT = 3, /* a connection was opened */
 	SPAN_POOL = 4,	  /* waited for a connection of a pool */
 	SPAN_OTHER = 5,
+	SPAN_QUEUE = 6, /* a message was sent or taken */
 };
 
 /* How far `param_hash` can be trusted. */
@@ -22,6 +23,15 @@ enum span_params {
 	SPAN_PARAMS_UNKNOWN = 0, /* not readable: neither equal nor different */
 	SPAN_PARAMS_PARTIAL = 1, /* different hashes are different parameters; equal ones may differ */
 	SPAN_PARAMS_KNOWN = 2,
+};
+
+/* What stands in the order of statements and is none: see units_feed(). */
+enum statement_mark {
+	MARK_NONE = 0,
+	MARK_SPAN_BEGIN = 1,
+	MARK_SPAN_END = 2,
+	MARK_SAMPLE = 3, /* a CPU sample of duration_ns, in statement seq (0 = in none) */
+	MARK_CLOSE = 4,	 /* the connection was closed */
 };
 
 struct statement {
@@ -46,6 +56,7 @@ struct statement {
 	uint32_t ctx_kind;
 	uint32_t conn_gen;
 	uint32_t literals; /* in the text */
+	uint32_t span;	   /* MARK_SPAN_BEGIN: the number of its rule */
 	uint16_t flags;	   /* APM_STMT_* */
 	uint16_t lib_id;
 	uint8_t system;
@@ -57,6 +68,10 @@ struct statement {
 	uint8_t running;    /* 1 = still running at the end of the trace */
 	uint8_t opening;    /* 1 = not to be counted: a cursor was opened and its rows are still being read */
 	uint8_t in_tx;	    /* filled by units_feed(): inside BEGIN … COMMIT */
+	uint8_t mark;	    /* enum statement_mark */
+	uint8_t tx_verb;    /* enum tx_verb */
+	uint8_t tx_lost;    /* failed, and the server rolled the whole transaction back for it */
+	uint8_t lookup;	    /* reads one key of a cache: rows says whether it was there */
 };
 
 /* 0 where the library did not show how many rows there were. */

@@ -11,7 +11,7 @@
 
 const char *unit_kind_name(enum unit_kind kind)
 {
-	static const char *const names[] = {"run", "connection run", "process", "unit"};
+	static const char *const names[] = {"run", "connection run", "process", "unit", "call"};
 
 	return names[kind];
 }
@@ -257,7 +257,8 @@ static void note_parent(struct unit *unit, const struct statement *stmt, uint32_
 
 static void begin(struct unit *unit, const struct statement *stmt)
 {
-	unit->start = stmt->t_start;
+	if (unit->kind != UNIT_SPAN)
+		unit->start = stmt->t_start;
 	unit->end = stmt->t_end;
 	unit->tgid = stmt->tgid;
 	unit->ctx_id = stmt->ctx_id;
@@ -370,6 +371,24 @@ static void count_repeat(struct unit *unit, struct repeat *r, const struct state
 	count_groups(unit, r, stmt, limits->threshold);
 }
 
+void unit_tally(struct unit *unit, const struct statement *stmt)
+{
+	unit->errors += stmt->error;
+	unit->db_ns += statement_db_ns(stmt);
+	unit->cache_spans += stmt->type == SPAN_CACHE;
+	unit->queue_spans += stmt->type == SPAN_QUEUE;
+	if (stmt->lookup && !stmt->error) {
+		unit->cache_hits += stmt->rows > 0;
+		unit->cache_misses += stmt->rows == 0;
+	}
+	if (stmt->stmt_class == SQL_CLASS_CONTROL) {
+		unit->control++;
+		return;
+	}
+	unit->statements++;
+	unit->queries += stmt->type == SPAN_DB;
+}
+
 int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_limits *limits)
 {
 	struct repeat *r;
@@ -389,16 +408,12 @@ int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_
 		unit->busy_conn = stmt->conn;
 	}
 	unit->concurrent |= unit->overlaps || stmt->ctx_id != unit->ctx_id;
-	unit->errors += stmt->error;
-	unit->db_ns += statement_db_ns(stmt);
 	if (keep_span(unit, stmt, limits->span_max))
 		return -ENOMEM;
 	count_transaction(unit, stmt);
-	if (stmt->stmt_class == SQL_CLASS_CONTROL) {
-		unit->control++;
+	unit_tally(unit, stmt);
+	if (stmt->stmt_class == SQL_CLASS_CONTROL)
 		return 0;
-	}
-	unit->statements++;
 	if (!unit->first)
 		unit->first = stmt->fingerprint;
 	r = repeat_of(unit, stmt, limits->repeats_max);
@@ -412,9 +427,11 @@ int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_
 
 void unit_name(struct unit *unit)
 {
-	if (unit->first)
-		unit->shape = hash_mix(hash_bytes(HASH_SEED + unit->kind, unit->comm, strlen(unit->comm)),
-				       unit->first);
+	uint64_t of = unit->kind == UNIT_SPAN ? unit->rule + 1ULL : unit->first;
+
+	if (of)
+		unit->shape =
+			hash_mix(hash_bytes(HASH_SEED + unit->kind, unit->comm, strlen(unit->comm)), of);
 }
 
 void unit_end(struct unit *unit, uint32_t threshold)

@@ -13,6 +13,13 @@ enum unit_kind {
 	UNIT_CONNECTION = 1,
 	UNIT_PROCESS = 2,
 	UNIT_GIVEN = 3,
+	UNIT_SPAN = 4,
+};
+
+enum unit_status {
+	UNIT_STATUS_UNKNOWN = 0,
+	UNIT_STATUS_OK = 1,
+	UNIT_STATUS_ERROR = 2,
 };
 
 const char *unit_kind_name(enum unit_kind kind);
@@ -85,6 +92,13 @@ struct unit {
 	int inner;	/* part of a process that is counted as the unit: not to be counted itself */
 	int held;	/* kept until it is known whether its process is the unit: will come again or not */
 	int concurrent; /* of a process: statements of several threads, so no order */
+	uint8_t status; /* enum unit_status; of a span: filled by whoever knows its rule */
+	uint32_t rule;	/* of a span: the number of its rule */
+	int nested;	/* a span inside another one, whose statements they are: counted here as well */
+	const struct apm_ev_span *call; /* of a span that has ended: valid while it is delivered */
+	uint64_t queries;		/* statements to databases */
+	uint64_t cache_hits, cache_misses, cache_spans, queue_spans;
+	uint64_t cpu_ns;     /* by CPU samples, of a run */
 	size_t repeat_count; /* repeats in order of first appearance */
 	struct repeat *repeat;
 	uint64_t repeats_dropped; /* the table was full */
@@ -95,7 +109,9 @@ struct unit {
 	uint64_t span_total;
 	/* the inner workings of units.c */
 	struct unit_parent parent[UNIT_PARENTS];
-	uint32_t *index; /* fingerprint hash -> 1 + position in repeat */
+	uint64_t seq;	       /* of a span: what its end is known by */
+	uint64_t outside_seen; /* CPU time between statements that is in cpu_ns already */
+	uint32_t *index;       /* fingerprint hash -> 1 + position in repeat */
 	size_t index_size, repeat_cap;
 	uint64_t ctx_id, last_fingerprint, parent_clock;
 	uint32_t tx_open;
@@ -117,6 +133,8 @@ struct unit_limits {
  * Counts a statement (in_tx is filled). 0 or -ENOMEM.
  */
 int unit_add(struct unit *unit, const struct statement *stmt, const struct unit_limits *limits);
+/* Counts it, and remembers nothing of it. */
+void unit_tally(struct unit *unit, const struct statement *stmt);
 /* A read whose rows are still being fetched: what follows may be executed once per row. */
 void unit_opening(struct unit *unit, const struct statement *stmt, uint32_t threshold);
 /* Fills `shape`, which is known from the first statement on. */

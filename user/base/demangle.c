@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "profile/profile.h"
+#include "base/demangle.h"
 
 #include <setjmp.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static void sink_add(const char *text, size_t len, void *arg)
 typedef int (*demangle_fn)(const char *mangled, int options, demangle_callbackref callback, void *arg);
 
 /* 1 when fn knew the name. */
-static int demangle_with(demangle_fn fn, struct strbuf *out, const char *name)
+static int demangle_with(demangle_fn fn, int options, struct strbuf *out, const char *name)
 {
 	struct sink sink = {.out = out, .start = out->len};
 
@@ -43,9 +43,8 @@ static int demangle_with(demangle_fn fn, struct strbuf *out, const char *name)
 		strbuf_adds(out, "\xe2\x80\xa6");
 		return 1;
 	}
-	/* Without DMGL_PARAMS: a frame is easier to read without its parameters. Without DMGL_VERBOSE: no
-	 * Rust hash. */
-	if (fn(name, DMGL_NO_OPTS, sink_add, &sink) && out->len > sink.start)
+	/* Without DMGL_VERBOSE: no Rust hash. */
+	if (fn(name, options, sink_add, &sink) && out->len > sink.start)
 		return 1;
 	if (out->ptr && out->len > sink.start) {
 		out->len = sink.start;
@@ -54,17 +53,28 @@ static int demangle_with(demangle_fn fn, struct strbuf *out, const char *name)
 	return 0;
 }
 
-void demangle(struct strbuf *out, const char *name)
+static void demangle_as(struct strbuf *out, int options, const char *name)
 {
 	size_t len = strnlen(name, MAX_INPUT + 1);
 
 	if (len <= MAX_INPUT) {
 		/* Rust's legacy names are C++ names with a hash at the end: ask the stricter one first. */
 		if ((!strncmp(name, "_R", 2) || !strncmp(name, "_ZN", 3)) &&
-		    demangle_with(rust_demangle_callback, out, name))
+		    demangle_with(rust_demangle_callback, options, out, name))
 			return;
-		if (!strncmp(name, "_Z", 2) && demangle_with(cplus_demangle_v3_callback, out, name))
+		if (!strncmp(name, "_Z", 2) && demangle_with(cplus_demangle_v3_callback, options, out, name))
 			return;
 	}
 	strbuf_add(out, name, len < MAX_OUTPUT ? len : MAX_OUTPUT);
+}
+
+/* A frame is easier to read without its parameters. */
+void demangle(struct strbuf *out, const char *name)
+{
+	demangle_as(out, DMGL_NO_OPTS, name);
+}
+
+void demangle_whole(struct strbuf *out, const char *name)
+{
+	demangle_as(out, DMGL_PARAMS, name);
 }
