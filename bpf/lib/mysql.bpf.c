@@ -10,9 +10,6 @@
 #include "lib/mysql_conn.bpf.h"
 #include "lib/mysql_stmt.bpf.h"
 
-/* mysql_com.h: a bit of server_status */
-#define SERVER_MORE_RESULTS_EXISTS 8
-
 /* ---- statements in text ---- */
 
 static __noinline int conn_end(struct apm_conn *c, u64 conn, u16 flags, u64 now)
@@ -35,20 +32,11 @@ static __always_inline void conn_failed(struct apm_conn *c, u64 conn, const stru
 static __always_inline void result_done(struct apm_conn *c, u64 conn, const struct apm_lib *lib, u64 rows,
 					u64 now)
 {
-	struct apm_exec *x = &c->exec;
-	u64 off;
-
-	x->rows = rows;
-	if (!lib_off(lib, APM_OFF_MY_STATUS, &off) || !(read_u32(conn + off) & SERVER_MORE_RESULTS_EXISTS)) {
+	c->exec.rows = rows;
+	if (more_results(conn, lib))
+		next_result(&c->exec, conn, 0, now);
+	else
 		conn_end(c, conn, 0, now);
-		return;
-	}
-	statement_send(x, conn, 0, APM_STMT_MORE, now);
-	x->result_index++;
-	x->rows = 0;
-	x->duration_ns = 0;
-	x->t_start = now;
-	x->t_first = 0;
 }
 
 /* All that the program wants of an unbuffered result has been fetched. */
@@ -287,7 +275,8 @@ static __always_inline enum hit mysql_enter(const struct probe *p)
 	case SYM_mariadb_stmt_execute_direct:
 		return execute_enter(p);
 	case SYM_mysql_stmt_store_result:
-		return stmt_store_enter(p);
+	case SYM_mysql_stmt_next_result:
+		return stmt_later_enter(p);
 	case SYM_mysql_free_result:
 		free_result_enter(PT_REGS_PARM1(p->ctx), p->lib);
 		break;

@@ -13,19 +13,20 @@
 
 #include "lib/symbols.h"
 
-#define APM_MYSQL_SYMBOLS(ROW)                            \
-	ROW(mysql_real_query, 0x30, 3, 1, 1, 1, 0)        \
-	ROW(mysql_send_query, 0x31, 1, 1, 0, 0, 0)        \
-	ROW(mysql_read_query_result, 0x32, 1, 1, 1, 0, 0) \
-	ROW(mysql_next_result, 0x33, 1, 1, 1, 0, 0)       \
-	ROW(mysql_store_result, 0x34, 1, 1, 1, 1, 0)      \
-	ROW(mysql_use_result, 0x35, 1, 1, 1, 0, 0)        \
-	ROW(mysql_free_result, 0x36, 1, 1, 0, 0, 0)       \
-	ROW(mysql_close, 0x37, 1, 1, 0, 0, 0)             \
-	ROW(mysql_stmt_prepare, 0x38, 3, 1, 1, 0, 0)      \
-	ROW(mysql_stmt_execute, 0x39, 1, 1, 1, 0, 0)      \
-	ROW(mysql_stmt_store_result, 0x3a, 1, 1, 1, 0, 0) \
-	ROW(mysql_stmt_close, 0x3b, 1, 1, 0, 0, 0)        \
-	ROW(mariadb_stmt_execute_direct, 0x3c, 3, 1, 1, 0, 0)
+#define APM_MYSQL_SYMBOLS(ROW)                                \
+	ROW(mysql_real_query, 0x30, 3, 1, 1, 1, 0)            \
+	ROW(mysql_send_query, 0x31, 1, 1, 0, 0, 0)            \
+	ROW(mysql_read_query_result, 0x32, 1, 1, 1, 0, 0)     \
+	ROW(mysql_next_result, 0x33, 1, 1, 1, 0, 0)           \
+	ROW(mysql_store_result, 0x34, 1, 1, 1, 1, 0)          \
+	ROW(mysql_use_result, 0x35, 1, 1, 1, 0, 0)            \
+	ROW(mysql_free_result, 0x36, 1, 1, 0, 0, 0)           \
+	ROW(mysql_close, 0x37, 1, 1, 0, 0, 0)                 \
+	ROW(mysql_stmt_prepare, 0x38, 3, 1, 1, 0, 0)          \
+	ROW(mysql_stmt_execute, 0x39, 1, 1, 1, 0, 0)          \
+	ROW(mysql_stmt_store_result, 0x3a, 1, 1, 1, 0, 0)     \
+	ROW(mysql_stmt_close, 0x3b, 1, 1, 0, 0, 0)            \
+	ROW(mariadb_stmt_execute_direct, 0x3c, 3, 1, 1, 0, 0) \
+	ROW(mysql_stmt_next_result, 0x3d, 1, 1, 1, 0, 0)
 
 #endif

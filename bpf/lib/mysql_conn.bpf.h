@@ -49,6 +49,29 @@ static __always_inline struct apm_conn *conn_get(u64 ptr, const struct apm_lib *
 	return c;
 }
 
+/* ---- several results ---- */
+
+/* mysql_com.h: a bit of server_status */
+#define SERVER_MORE_RESULTS_EXISTS 8
+
+static __always_inline bool more_results(u64 conn, const struct apm_lib *lib)
+{
+	u64 off;
+
+	return lib_off(lib, APM_OFF_MY_STATUS, &off) && read_u32(conn + off) & SERVER_MORE_RESULTS_EXISTS;
+}
+
+/* Sends what is known of the result that is complete; the statement goes on. */
+static __always_inline void next_result(struct apm_exec *x, u64 conn, u64 handle, u64 now)
+{
+	statement_send(x, conn, handle, APM_STMT_MORE, now);
+	x->result_index++;
+	x->rows = 0;
+	x->duration_ns = 0;
+	x->t_start = now;
+	x->t_first = 0;
+}
+
 /* ---- errors ---- */
 
 /* Number, message and SQLSTATE stand in MYSQL and in MYSQL_STMT; `first` is APM_OFF_MY_ERRNO or

@@ -206,6 +206,17 @@ static __always_inline enum hit execute_enter(const struct probe *p)
 	return HIT_STATEMENT;
 }
 
+/* One result is complete. A procedure may have more: mysql_stmt_next_result asks for them. */
+static __always_inline void stmt_result_done(struct apm_handle *h, u64 stmt, const struct apm_lib *lib,
+					     u64 now)
+{
+	if (h->db && more_results(h->db, lib))
+		next_result(&h->exec, h->db, stmt, now);
+	else
+		stmt_end(h, stmt, 0, now);
+}
+
+/* What has come is known: of mysql_stmt_execute, and of mysql_stmt_next_result. */
 static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, const struct apm_lib *lib,
 					     s32 rc)
 {
@@ -221,12 +232,13 @@ static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, con
 		return; /* rows are to be fetched */
 	if (lib_off(lib, APM_OFF_MY_STMT_AFFECTED, &off))
 		h->exec.rows = read_u64(stmt + off);
-	stmt_end(h, stmt, 0, now);
+	stmt_result_done(h, stmt, lib, now);
 }
 
-static __always_inline enum hit stmt_store_enter(const struct probe *p)
+/* mysql_stmt_store_result(stmt), mysql_stmt_next_result(stmt) */
+static __always_inline enum hit stmt_later_enter(const struct probe *p)
 {
-	u64 stmt = PT_REGS_PARM1(p->ctx);
+	u64 stmt = PT_REGS_PARM1(p->ctx), off;
 	struct apm_handle *h = handle_find(stmt);
 	struct apm_call *call;
 
@@ -236,6 +248,11 @@ static __always_inline enum hit stmt_store_enter(const struct probe *p)
 	if (!call)
 		return HIT_CALL;
 	call->seq = h->exec.seq;
+	if (call->symbol == SYM_mysql_stmt_next_result && h->exec.t_first) { /* its rows were not stored */
+		if (lib_off(p->lib, APM_OFF_MY_STMT_ROWS, &off))
+			h->exec.rows = read_u64(stmt + off);
+		next_result(&h->exec, h->db, stmt, bpf_ktime_get_ns());
+	}
 	h->exec.calls++;
 	h->exec.enter = bpf_ktime_get_ns();
 	return HIT_STATEMENT;
@@ -253,7 +270,7 @@ static __always_inline void stmt_store_returned(struct apm_handle *h, u64 stmt, 
 	}
 	if (lib_off(lib, APM_OFF_MY_STMT_ROWS, &off))
 		h->exec.rows = read_u64(stmt + off);
-	stmt_end(h, stmt, 0, now);
+	stmt_result_done(h, stmt, lib, now);
 }
 
 static __always_inline void stmt_close_enter(u64 stmt, const struct apm_lib *lib)

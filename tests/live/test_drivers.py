@@ -4,6 +4,7 @@
 programs count their own statements; what drivers send by themselves (BEGIN, DEALLOCATE ...) comes from the server's log."""
 import json
 import os
+import shutil
 
 from harness import SCRIPTS, Live, Truth, is_control, missing
 
@@ -12,6 +13,7 @@ DRIVERS = (
     ('psycopg 3', '/usr/bin/python3', 'use_psycopg.py', 'import psycopg', True),
     ('Python sqlite3', '/usr/bin/python3', 'use_sqlite3.py', 'import sqlite3', False),
     ('ruby-pg', 'ruby', 'use_pg.rb', 'require "pg"', True),
+    ('ruby-sqlite3', 'ruby', 'use_sqlite3.rb', 'require "sqlite3"', False),
     ('DBD::Pg', 'perl', 'use_dbd_pg.pl', 'use DBD::Pg', True),
     ('DBD::SQLite', 'perl', 'use_dbd_sqlite.pl', 'use DBD::SQLite', False),
     ('PDO pgsql', 'php', 'use_pdo_pgsql.php', 'exit(extension_loaded("pdo_pgsql") ? 0 : 1);', True),
@@ -47,14 +49,15 @@ def drivers(live):
 def command(live, name, argv, app, truth, **env):
     """A program from its first instruction, which sees the private library where the real one would be."""
     tracer = live.tracer('--json', '--top', 1000, '--report', live.path('json'), '--', *argv,
-                         env={**live.pg.env, 'PGAPPNAME': app, **env}, wrap=live.private_namespace())
+                         env={**live.pg.env, 'PGAPPNAME': app or '', **env}, wrap=live.private_namespace())
     path = tracer.process.args[tracer.process.args.index('--report') + 1]
     status = tracer.wait(90)
     if status:
         raise RuntimeError('status %s: %s' % (status, tracer.errors()[-2000:]))
     with open(path, encoding='utf-8') as file:
         report = json.load(file)
-    live.exact(name, report, with_log(live, truth(tracer.output()), app))
+    counted = truth(tracer.output())
+    live.exact(name, report, with_log(live, counted, app) if app else counted)
 
 
 def tools(live):
@@ -85,10 +88,28 @@ def tools(live):
                                '-c', 'BEGIN', '-c', 'COMMIT', '-c', 'COPY author TO STDOUT'], 'psql-app', psql_truth)
 
 
+def sqlite_shell(live):
+    if not shutil.which('sqlite3'):
+        live.skip('sqlite3', 'the shell is not installed')
+        return
+
+    def truth(_):
+        counted = Truth()
+        counted.add('sqlite', 'CREATE TABLE t (a INTEGER PRIMARY KEY)')
+        counted.add('sqlite', 'INSERT INTO t VALUES (1), (2), (3)', rows=3)
+        counted.add('sqlite', 'SELECT a FROM t', rows=3)
+        counted.add('sqlite', 'SELECT * FROM nowhere', errors=1)
+        return counted
+    with live.section('sqlite3'):
+        command(live, 'sqlite3, the shell', ['sh', '-c', "sqlite3 :memory: 'CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3); "
+                                             "SELECT a FROM t; SELECT * FROM nowhere' || true"], None, truth)
+
+
 def main():
     with Live(postgres=True) as live:
         drivers(live)
         tools(live)
+        sqlite_shell(live)
 
 
 main()

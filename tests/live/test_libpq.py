@@ -45,6 +45,10 @@ def main():
                     live.ok(copied == {'copy author to stdout': int(authors), 'copy log from stdin': 30 * len('5000\tcopied\n')},
                             'libpq copy: the bytes that were moved', copied)
 
+        with live.section('libpq notify'):
+            report, program = live.run([client('pq_notify_client'), 'notify'])
+            live.exact('notifications and notices are no statements', report, program.truth())
+
         with live.section('libpq pause'):
             report, program = live.run([client('pq_client'), 'pause'])
             live.exact('libpq pause', report, program.truth())

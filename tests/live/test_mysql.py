@@ -12,11 +12,12 @@ from harness import SCRIPTS, Live, Truth, client, find_library, fingerprints, is
 from mysql_server import MySQLServer, why_missing
 
 LIBRARY = 'libmariadb.so.3'
-MODES = ('query', 'wrappers', 'use', 'send', 'multi', 'prepared', 'direct', 'errors', 'killed', 'abandon', 'two', 'threads')
+MODES = ('query', 'wrappers', 'use', 'send', 'multi', 'prepared', 'call', 'direct', 'errors', 'killed', 'abandon', 'two', 'threads')
 DRIVERS = (
     ('MySQLdb', '/usr/bin/python3', 'use_mysqldb.py', 'import MySQLdb'),
     ('ruby-mysql2', 'ruby', 'use_mysql2.rb', 'require "mysql2"'),
     ('DBD::mysql', 'perl', 'use_dbd_mysql.pl', 'use DBD::mysql'),
+    ('DBD::MariaDB', 'perl', 'use_dbd_mysql.pl MariaDB', 'use DBD::MariaDB'),
 )
 
 
@@ -127,7 +128,7 @@ def drivers(live, server):
             live.skip(name, why)
             continue
         with live.section(name):
-            program = live.program([interpreter, os.path.join(SCRIPTS, script)]).ready()
+            program = live.program([interpreter, *os.path.join(SCRIPTS, script).split()]).ready()
             tracer = live.tracer('--json', '--top', 1000, '-p', program.pid).ready()
             mark = server.mark()
             program.go()

@@ -317,6 +317,37 @@ static void mode_prepared(void)
 	mysql_close(my);
 }
 
+/* A procedure with two results and its own end, prepared: stored, or fetched row by row. */
+static void mode_call(void)
+{
+	static const char sql[] = "CALL two_results()";
+	MYSQL *my = dial(0);
+	MYSQL_STMT *stmt;
+
+	truth_barrier();
+	stmt = prepare(my, sql);
+	for (int i = 0; i < repeat(); i++) {
+		long rows = 0;
+
+		if (mysql_stmt_execute(stmt))
+			die(mysql_stmt_error(stmt));
+		do {
+			if (!mysql_stmt_field_count(stmt))
+				continue;
+			if (i & 1)
+				mysql_stmt_store_result(stmt);
+			rows += i & 1 ? (long)mysql_stmt_num_rows(stmt) : 0;
+			while (!mysql_stmt_fetch(stmt))
+				rows += !(i & 1);
+			mysql_stmt_free_result(stmt);
+		} while (!mysql_stmt_next_result(stmt));
+		truth_ok(sql, rows);
+	}
+	mysql_stmt_close(stmt);
+	query(my, DELETE_LOG, DELETE_LOG);
+	mysql_close(my);
+}
+
 /* The same values five times, or others each time: tells whether bound values are read. */
 static void mode_values(void)
 {
@@ -482,13 +513,25 @@ static void mode_loop(void)
 
 int main(int argc, char **argv)
 {
-	static const struct mode modes[] = {
-		{"query", mode_query},	     {"wrappers", mode_wrappers}, {"use", mode_use},
-		{"send", mode_send},	     {"pause", mode_pause},	  {"multi", mode_multi},
-		{"prepared", mode_prepared}, {"values", mode_values},	  {"direct", mode_direct},
-		{"before", mode_before},     {"errors", mode_errors},	  {"killed", mode_killed},
-		{"abandon", mode_abandon},   {"threads", mode_threads},	  {"two", mode_two},
-		{"hang", mode_hang},	     {"loop", mode_loop},	  {NULL, NULL}};
+	static const struct mode modes[] = {{"query", mode_query},
+					    {"wrappers", mode_wrappers},
+					    {"use", mode_use},
+					    {"send", mode_send},
+					    {"pause", mode_pause},
+					    {"multi", mode_multi},
+					    {"prepared", mode_prepared},
+					    {"values", mode_values},
+					    {"call", mode_call},
+					    {"direct", mode_direct},
+					    {"before", mode_before},
+					    {"errors", mode_errors},
+					    {"killed", mode_killed},
+					    {"abandon", mode_abandon},
+					    {"threads", mode_threads},
+					    {"two", mode_two},
+					    {"hang", mode_hang},
+					    {"loop", mode_loop},
+					    {NULL, NULL}};
 
 	return truth_main("mysql", modes, argc, argv);
 }

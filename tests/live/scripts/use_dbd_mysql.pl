@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: BSD-2-Clause
-# DBD::mysql: values are put into the text, or with mysql_server_prepare bound on the server.
+# DBD::mysql, or with another name DBD::MariaDB: values are put into the text, or with mysql_server_prepare bound on the server.
 use strict;
 use warnings;
 use FindBin;
@@ -9,10 +9,11 @@ use DBI;
 use Truth;
 
 my $truth = Truth->new('mysql');
-my $source = "dbi:mysql:database=shop;mysql_socket=$ENV{MYSQL_SOCKET}";
+my ($driver, $prefix) = @ARGV ? ('MariaDB', 'mariadb') : ('mysql', 'mysql');
+my $source = "dbi:$driver:database=shop;${prefix}_socket=$ENV{MYSQL_SOCKET}";
 my %how = (AutoCommit => 1, PrintError => 0, RaiseError => 0);
 my $dbh = DBI->connect($source, 'root', '', {%how}) or die $DBI::errstr;
-my $bound = DBI->connect("$source;mysql_server_prepare=1", 'root', '', {%how}) or die $DBI::errstr;
+my $bound = DBI->connect("$source;${prefix}_server_prepare=1", 'root', '', {%how}) or die $DBI::errstr;
 $truth->barrier;
 
 for my $i (0 .. 19) {
@@ -38,7 +39,7 @@ $bound->do('DELETE FROM log WHERE id = ?', undef, 2);
 $truth->add('DELETE FROM log WHERE id = ?', rows => 1);
 $dbh->do('SELECT * FROM nowhere');
 $truth->add('SELECT * FROM nowhere', errors => 1);
-my $slow = $dbh->prepare('SELECT id FROM book ORDER BY id', { mysql_use_result => 1 });
+my $slow = $dbh->prepare('SELECT id FROM book ORDER BY id', { "${prefix}_use_result" => 1 });
 $slow->execute;
 $truth->add('SELECT id FROM book ORDER BY id', rows => scalar @{ $slow->fetchall_arrayref });
 undef $slow;
