@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The SQLite probes, run on the host over a made-up library: what they send for each course that calls can
  * take. */
-#include "bpf_host.h"
+#include "bpf_calls.h"
 #include "lib/sqlite.h"
 
 #include <setjmp.h>
@@ -14,14 +14,8 @@
 int sqlite_entry(struct pt_regs *ctx);
 int sqlite_return(struct pt_regs *ctx);
 
-enum {
-	APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER)
-};
+enum { APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER) };
 
-#define SITE	    0x1000 /* of every probe, st_value space */
-#define BIAS	    0x500000000ULL
-#define CALLER	    (BIAS + 0x900000) /* outside the library */
-#define IN_LIBRARY  (BIAS + 0x1800)
 #define STATE_READY 1
 #define STATE_RUN   2
 
@@ -50,16 +44,10 @@ struct fake_stmt {
 	u8 pad[256];
 };
 
-static u64 stack[64];
-
 static void setup_library(void)
 {
-	struct apm_lib lib = {
-		.text_start = 0x1000, .text_end = 0x2000, .lib_id = 7, .system = APM_SYSTEM_SQLITE};
-	u32 key = 7, i;
+	struct apm_lib lib = library_unknown(APM_SYSTEM_SQLITE);
 
-	for (i = 0; i < APM_OFF_MAX; i++)
-		lib.off[i] = -1;
 	lib.off[APM_OFF_LITE_STMT_DB] = offsetof(struct fake_stmt, db);
 	lib.off[APM_OFF_LITE_STMT_SQL] = offsetof(struct fake_stmt, text);
 	lib.off[APM_OFF_LITE_STMT_STATE] = offsetof(struct fake_stmt, state);
@@ -76,7 +64,7 @@ static void setup_library(void)
 	lib.off[APM_OFF_LITE_DB_ERRVALUE] = offsetof(struct fake_db, error_value);
 	lib.off[APM_OFF_LITE_DB_CHANGES] = offsetof(struct fake_db, changes);
 	lib.off[APM_OFF_LITE_DB_TOTAL_CHANGES] = offsetof(struct fake_db, total_changes);
-	bpf_map_update_elem(&libs, &key, &lib, BPF_ANY);
+	library_set(&lib);
 }
 
 static int setup(void **state)
@@ -92,22 +80,14 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Entry of `symbol` at stack slot `depth` (0 = outermost), called from `from`. */
 static void enter(u16 symbol, unsigned int depth, u64 from, u64 a, u64 b, u64 c)
 {
-	u64 *slot = &stack[60 - depth * 4];
-	struct pt_regs regs = {.di = a, .si = b, .dx = c, .ip = BIAS + SITE, .sp = (u64)slot};
-
-	*slot = from;
-	host_cookie(APM_COOKIE(SITE, 7, symbol));
-	sqlite_entry(&regs);
+	call_enter(sqlite_entry, symbol, depth, from, a, b, c);
 }
 
 static void leave(unsigned int depth, s32 rc)
 {
-	struct pt_regs regs = {.ax = (u64)(s64)rc, .sp = (u64)(&stack[60 - depth * 4] + 1)};
-
-	sqlite_return(&regs);
+	call_leave(sqlite_return, depth, (u64)(s64)rc);
 }
 
 static void step(struct fake_stmt *s, s32 rc)
@@ -115,16 +95,6 @@ static void step(struct fake_stmt *s, s32 rc)
 	enter(SYM_sqlite3_step, 0, CALLER, (u64)s, 0, 0);
 	s->state = rc == 100 ? STATE_RUN : STATE_READY;
 	leave(0, rc);
-}
-
-static const struct apm_ev_stmt *statement(unsigned int i)
-{
-	return host_event_of(APM_EV_STMT, i);
-}
-
-static const struct apm_ev_text *text(unsigned int i)
-{
-	return host_event_of(APM_EV_TEXT, i);
 }
 
 static void rows_are_counted_and_the_text_goes_once(void **state)
