@@ -5,7 +5,7 @@
 _apm_bpf_options() {
 	local live='--pid:pid --comm: --cgroup:file --all --user:user --span: --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
 		--max-sql: --show-literals --freq: --max-overhead: --ring-mb: --output:file --color:color --quiet --verbose --help'
-	local report='--fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
+	local report='--also:detector --fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
 	case $1 in
 	trace) echo "$live $report --interval: --version" ;;
 	top) echo "$live $report" ;;
@@ -36,6 +36,7 @@ _apm_bpf_values() {
 	user) _apm_bpf_reply -u -- "$2" ;;
 	file) compopt -o filenames 2>/dev/null; _apm_bpf_reply -f -- "$2" ;;
 	severity) _apm_bpf_reply -W 'info low medium high critical' -- "$2" ;;
+	detector) _apm_bpf_reply -W consecutive_queries -- "$2" ;;
 	regression) _apm_bpf_reply -W regression -- "$2" ;;
 	format) _apm_bpf_reply -W 'text json markdown html' -- "$2" ;;
 	events) _apm_bpf_reply -W jsonl -- "$2" ;;

@@ -39,6 +39,7 @@ _apm_bpf() {
 		'--ring-mb[size of the ring buffer]:MB:(1 2 4 8 16 32 64 128 256 512 1024)'
 	)
 	reports=(
+		'*--also[a detector that is off by default]:detector:(consecutive_queries)'
 		'--fail-on[exit 3 from this severity up]:severity:(info low medium high critical)'
 		'--top[rows per table]:rows:'
 		'--format[of the report]:format:(text json markdown html)'

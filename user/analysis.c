@@ -12,6 +12,8 @@
 #define SHAPES_MAX    2048
 #define LIBRARIES_MAX 1024
 #define COVERAGE_MAX  4096
+#define SPANS_MAX     1024 /* statements of a unit kept in order */
+#define PROCESSES_MAX 4096
 #define ORDER_MAX     4096
 #define SPAN_ENDS_MAX 8192
 #define ORDER_NS      (1000 * MS) /* events come at most this much out of order */
@@ -126,6 +128,7 @@ static void on_query(uint64_t fingerprint, struct detect_query *out, void *arg)
 	out->summary = str_from(q->summary);
 	out->system = q->system;
 	out->kind = q->kind;
+	out->durations = &q->durations;
 }
 
 static void on_certain(const struct finding *f, void *arg)
@@ -176,6 +179,7 @@ struct analysis *analysis_new(const struct analysis_options *opt)
 {
 	struct analysis *a = calloc(1, sizeof(*a));
 	struct session_sink sink = {on_statement, on_amend, on_error, on_text, a};
+	size_t i;
 
 	if (!a)
 		return NULL;
@@ -188,11 +192,14 @@ struct analysis *analysis_new(const struct analysis_options *opt)
 	a->detect = detect_new(&a->thresholds, on_query, on_certain, a);
 	a->shapes = table_new(SHAPES_MAX, sizeof(struct shape), analysis_shape_release, NULL);
 	a->libraries = table_new(LIBRARIES_MAX, sizeof(struct library), library_release, NULL);
+	for (i = 0; a->detect && i < opt->also_count; i++)
+		detect_enable(a->detect, opt->also[i]);
+	a->processes = table_new(PROCESSES_MAX, sizeof(struct process_usage), analysis_usage_release, NULL);
 	a->spans = table_new(APM_MAX_SPANS, sizeof(struct span_info), analysis_span_release, NULL);
 	a->span_ends = table_new(SPAN_ENDS_MAX, sizeof(struct apm_ev_span), NULL, NULL);
 	a->coverage = table_new(COVERAGE_MAX, sizeof(struct coverage), coverage_release, NULL);
 	if (!a->session || !a->stats || !a->samples || !a->order || !a->detect || !a->shapes ||
-	    !a->libraries || !a->coverage || !a->spans || !a->span_ends || analysis_recent_open(a)) {
+	    !a->libraries || !a->processes || !a->coverage || !a->spans || !a->span_ends || analysis_recent_open(a)) {
 		analysis_free(a);
 		errno = ENOMEM;
 		return NULL;
@@ -222,6 +229,7 @@ void analysis_free(struct analysis *a)
 	stats_free(a->stats);
 	table_free(a->shapes);
 	table_free(a->libraries);
+	table_free(a->processes);
 	table_free(a->coverage);
 	analysis_recent_close(a);
 	table_free(a->spans);
@@ -268,10 +276,15 @@ static int start(struct analysis *a)
 	a->thresholds.slow_ns = first_of(a->opt.slow_ns, a->meta.slow_ns, a->thresholds.slow_ns);
 	a->thresholds.n_plus_one =
 		(uint32_t)first_of(a->opt.n_plus_one, a->meta.n_plus_one, a->thresholds.n_plus_one);
+	a->thresholds.slow_request_ns =
+		first_of(a->opt.slow_request_ns, a->meta.slow_request_ns, a->thresholds.slow_request_ns);
+	a->thresholds.memory_kb = first_of(a->opt.memory_kb, a->meta.memory_kb, 0);
 	a->unit_gap_ns = first_of(a->opt.unit_gap_ns, a->meta.unit_gap_ns, GAP_NS);
 	detect_set(a->detect, &a->thresholds);
 	opt.gap_ns = a->unit_gap_ns;
 	opt.threshold = a->thresholds.n_plus_one;
+	/* Those that are off by default look at the order of statements. */
+	opt.span_max = a->opt.also_count ? SPANS_MAX : 0;
 	a->units = units_new(&opt, analysis_unit, a);
 	return a->units ? 0 : -ENOMEM;
 }
@@ -431,6 +444,7 @@ static int (*const handlers[])(struct analysis *a, const struct record *rec) = {
 	[REC_SPAN] = analysis_feed_span,
 	[REC_SITE] = feed_site,
 	[REC_LIBRARY] = feed_library,
+	[REC_USAGE] = analysis_feed_usage,
 };
 
 int analysis_feed(const struct record *rec, void *arg)
@@ -508,6 +522,7 @@ const struct report *analysis_finish(struct analysis *a, int truncated)
 		err = units_finish(a->units);
 	}
 	if (!err) {
+		analysis_judge_resources(a);
 		detect_end(a->detect);
 		err = analysis_fill(a, truncated);
 	}

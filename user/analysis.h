@@ -13,10 +13,14 @@
 #include "txn/unit.h"
 
 struct analysis_options {
-	uint64_t slow_ns;     /* 0 = as recorded in REC_META */
-	uint64_t unit_gap_ns; /* 0 = as recorded */
-	uint32_t n_plus_one;  /* 0 = as recorded */
-	uint32_t top;	      /* length of the report's lists: at least this many where there are as many */
+	uint64_t slow_ns;	  /* 0 = as recorded in REC_META */
+	uint64_t unit_gap_ns;	  /* 0 = as recorded */
+	uint32_t n_plus_one;	  /* 0 = as recorded */
+	uint64_t slow_request_ns; /* 0 = as recorded */
+	uint64_t memory_kb;	  /* 0 = as recorded */
+	const char *const *also;  /* detectors that are off by default */
+	size_t also_count;
+	uint32_t top; /* length of the report's lists: at least this many where there are as many */
 	/* Called once for each finding as soon as it is certain (live mode's stderr lines); may be NULL. */
 	void (*on_finding)(const struct report_finding *finding, void *arg);
 	/* Called for each sample with its fingerprint (0 = outside a statement) and resolved frames, root

@@ -17,7 +17,7 @@ static void fill_losses(struct analysis *a)
 	r->losses[APM_CNT_EVICTED] += stats_evicted(a->stats) + session_evicted(a->session) + units.evicted +
 				      samples.evicted + detect_evicted(a->detect) + table_evicted(a->shapes) +
 				      table_evicted(a->coverage) + table_evicted(a->libraries) +
-				      table_evicted(a->span_ends);
+				      table_evicted(a->span_ends) + table_evicted(a->processes);
 	if (r->losses[APM_CNT_TEXT_UNKNOWN] < a->text_unknown)
 		r->losses[APM_CNT_TEXT_UNKNOWN] = a->text_unknown;
 	for (i = 0; i < APM_CNT_MAX; i++)

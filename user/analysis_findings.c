@@ -125,6 +125,30 @@ static void fill_n_plus_one(struct analysis *a, const struct finding *f, const s
 	};
 }
 
+/* A repeat that is one of those that a pattern consists of: as often, in as many units. */
+static int is_part(const struct finding *f, const struct finding *pattern)
+{
+	int named = f->fingerprint == pattern->fingerprint, i;
+
+	if (strcmp(pattern->detector->name, "m_n_plus_one") != 0 || f->detector == pattern->detector ||
+	    f->worst_count != pattern->worst_count || f->units != pattern->units)
+		return 0;
+	for (i = 0; i < FINDING_RELATED; i++)
+		named |= f->fingerprint == pattern->related[i];
+	return named;
+}
+
+static uint64_t pattern_of(const struct sorted *s, const struct finding *f)
+{
+	size_t i;
+
+	for (i = 0; i < s->count && f->fingerprint; i++) {
+		if (is_part(f, s->item[i]))
+			return ((const struct finding *)s->item[i])->fingerprint;
+	}
+	return 0;
+}
+
 void analysis_fill_findings(struct analysis *a)
 {
 	struct sorted s = {.a = a};
@@ -140,6 +164,7 @@ void analysis_fill_findings(struct analysis *a)
 		struct report_finding *out = &r->findings.item[r->findings.count++];
 
 		own_finding(a, f, out);
+		out->part_of = pattern_of(&s, f);
 		if (strcmp(f->detector->name, "n_plus_one") == 0)
 			fill_n_plus_one(a, f, out, &r->n_plus_one.item[r->n_plus_one.count++]);
 	}

@@ -312,51 +312,6 @@ static void fill_profile(struct analysis *a)
 
 /* ---- totals ---- */
 
-static void fill_bottleneck(struct analysis *a)
-{
-	struct report *r = &a->report;
-	struct samples_totals samples;
-	struct strbuf evidence = {0};
-	struct report_bottleneck *b;
-	double db = (double)r->db_ns, cpu, share;
-
-	samples_totals(a->samples, &samples);
-	cpu = samples.samples ? (double)samples.weight_ns * (double)(samples.samples - samples.attributed) /
-					(double)samples.samples
-			      : 0;
-	if (db + cpu <= 0 || r->duration_ns == 0)
-		return;
-	share = samples.samples ? db / (db + cpu) : db / (double)r->duration_ns;
-	share = share > 1 ? 1 : share;
-	b = analysis_own(a, calloc(2, sizeof(*b)));
-	if (!b)
-		return;
-	detect_add_ms(&evidence, r->db_ns);
-	strbuf_adds(&evidence, " in database calls");
-	if (samples.samples) {
-		strbuf_adds(&evidence, ", ");
-		detect_add_ms(&evidence, (uint64_t)cpu);
-		strbuf_adds(&evidence, " of CPU time outside them");
-	}
-	strbuf_adds(&evidence, ", in a window of ");
-	detect_add_ms(&evidence, r->duration_ns);
-	strbuf_adds(&evidence, ".");
-	if (cpu > db) {
-		share = 1 - share;
-		*b = (struct report_bottleneck){.kind = "cpu",
-						.recommendation = "Start with the hot functions."};
-	} else {
-		*b = (struct report_bottleneck){
-			.kind = "database",
-			.recommendation = "Start with the findings and the queries by total time."};
-	}
-	b->impact = share >= 0.5 ? "high" : share >= 0.2 ? "medium" : "low";
-	b->share = share;
-	b->evidence = analysis_own_text(a, &evidence);
-	r->bottlenecks.item = b;
-	r->bottlenecks.count = 1;
-}
-
 static void fill_summary(struct analysis *a)
 {
 	const struct stats_totals *t = stats_totals(a->stats);
@@ -447,7 +402,8 @@ int analysis_fill(struct analysis *a, int truncated)
 	analysis_fill_transactions(a);
 	fill_profile(a);
 	analysis_fill_coverage(a);
-	fill_bottleneck(a);
+	analysis_fill_memory(a);
+	analysis_fill_bottlenecks(a);
 	fill_timeline(a);
 	return a->err;
 }

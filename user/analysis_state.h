@@ -42,6 +42,16 @@ struct span_info {
 	char *name, *binary, *ret_name, *args;
 };
 
+#define USAGE_POINTS 64
+
+/* What a process used: at most USAGE_POINTS of the checks, the first and the last among them. */
+struct process_usage {
+	char comm[16];
+	uint64_t peak_kb, seen;
+	uint32_t count, stride; /* one check in `stride` is kept */
+	struct detect_usage *point;
+};
+
 struct library {
 	uint64_t statements;
 	char *name, *version, *path, *build_id;
@@ -79,6 +89,7 @@ struct analysis {
 	struct table *libraries; /* lib_id -> struct library */
 	struct table *spans;	 /* number -> struct span_info */
 	struct table *span_ends; /* seq -> struct apm_ev_span, until its place in the order has come */
+	struct table *processes; /* tgid -> struct process_usage */
 	struct table *coverage;	 /* hash of all of it -> struct coverage */
 	struct rolling recent;
 	struct table *recent_queries; /* fingerprint -> struct rolling: those with the latest executions */
@@ -130,6 +141,13 @@ int analysis_fill(struct analysis *a, int truncated);
 void analysis_fill_findings(struct analysis *a);
 void analysis_fill_coverage(struct analysis *a);
 void analysis_fill_cost(struct analysis *a);
+
+/* analysis_resources.c */
+int analysis_feed_usage(struct analysis *a, const struct record *rec);
+void analysis_usage_release(struct table_key key, void *value, void *arg);
+void analysis_judge_resources(struct analysis *a); /* before detect_end() */
+void analysis_fill_memory(struct analysis *a);
+void analysis_fill_bottlenecks(struct analysis *a); /* after the summary and the memory warnings */
 
 /* Memory that lives as long as the report: takes it over. NULL (and a->err) when it is NULL or there is no
  * room. */

@@ -56,6 +56,8 @@ static const struct report *replay(const struct options *opt, struct collected *
 {
 	const struct analysis_options how = {
 		.slow_ns = opt->slow_ns,
+		.also = opt->also.name,
+		.also_count = opt->also.count,
 		.unit_gap_ns = opt->unit_gap_ns,
 		.n_plus_one = opt->n_plus_one,
 		.top = opt->top,

@@ -356,7 +356,7 @@ enum options_result options_parse(struct options *opt, int argc, char **argv, st
 	opt->command = command;
 	r.command = &command_rows[command];
 	if (r.command->needs_capture)
-		opt->slow_ns = opt->unit_gap_ns = opt->n_plus_one = 0;
+		opt->slow_ns = opt->unit_gap_ns = opt->slow_request_ns = opt->n_plus_one = 0;
 	err = read_environment(opt, text);
 	if (!err)
 		err = read_arguments(&r);
@@ -374,6 +374,7 @@ void options_free(struct options *opt)
 	free(opt->pids);
 	free(opt->comms.name);
 	free(opt->cgroups.name);
+	free(opt->also.name);
 	free(opt->target);
 	for (; opt->span_count; opt->span_count--)
 		span_rule_free(&opt->spans[opt->span_count - 1]);

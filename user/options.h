@@ -74,6 +74,9 @@ struct options {
 	uint64_t slow_ns;
 	uint64_t unit_gap_ns;
 	uint32_t n_plus_one;
+	uint64_t slow_request_ns;
+	uint32_t memory_mb;    /* 0 = no threshold */
+	struct name_list also; /* detectors that are off by default */
 	int fail_on; /* enum severity, or OPTIONS_NO_FAIL_ON; in diff anything else means a regression */
 	double min_effect; /* diff: the smallest change that matters, as a fraction */
 
@@ -87,10 +90,11 @@ struct options {
 	int errors_only;
 
 	/* what is collected */
-	uint32_t max_sql;     /* bytes of statement text */
-	uint32_t sample_freq; /* Hz, 0 = no CPU profile */
-	double max_overhead;  /* share of one core; 0 = no limit */
-	uint32_t ring_mb;     /* a power of two */
+	uint32_t max_sql;	 /* bytes of statement text */
+	uint32_t sample_freq;	 /* Hz, 0 = no CPU profile */
+	uint64_t usage_every_ns; /* between two looks at what processes use */
+	double max_overhead;	 /* share of one core; 0 = no limit */
+	uint32_t ring_mb;	 /* a power of two */
 	int show_literals;
 
 	/* what is written */

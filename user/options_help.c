@@ -12,6 +12,7 @@ static const char *const group_titles[GROUP_COUNT] = {
 
 #define HELP_COLUMN  26
 #define USAGE_COLUMN 50
+#define LINE_COLUMNS 80
 
 /* Columns of text that holds no wide characters. */
 static size_t columns(const char *text)
@@ -67,6 +68,26 @@ static void help_options(enum command_id command, struct strbuf *out)
 	}
 }
 
+/* The variables that the command reads, as many on a line as fit. */
+static void help_variables(enum command_id command, struct strbuf *out)
+{
+	size_t at = 0, len, i;
+
+	strbuf_adds(out, "Variables (options win; sudo -E keeps them)\n");
+	for (i = 0; i < option_row_count; i++) {
+		if (!option_rows[i].env || !(option_rows[i].commands & 1u << command))
+			continue;
+		len = columns(option_rows[i].env);
+		if (at && at + 1 + len > LINE_COLUMNS) {
+			strbuf_addc(out, '\n');
+			at = 0;
+		}
+		strbuf_addf(out, "%s%s", at ? " " : "  ", option_rows[i].env);
+		at += len + (at ? 1 : 2);
+	}
+	strbuf_addc(out, '\n');
+}
+
 static void help_program(struct strbuf *out)
 {
 	int i;
@@ -82,8 +103,7 @@ static void help_program(struct strbuf *out)
 	}
 	help_options(COMMAND_TRACE, out);
 	strbuf_adds(out, "      --version, --help   Examples: sudo apm-bpf --comm web --flame web.svg\n"
-			 "Variables: APM_SLOW_QUERY_THRESHOLD_MS APM_N_PLUS_ONE_THRESHOLD APM_SERVICE_NAME\n"
-			 "APM_ENVIRONMENT APM_PROFILING_ENABLED APM_ENABLED (options win; sudo -E keeps)\n");
+			 "Variables APM_…: apm-bpf record --help (options win; sudo -E keeps them)\n");
 }
 
 void options_help(enum command_id command, struct strbuf *out)
@@ -96,6 +116,8 @@ void options_help(enum command_id command, struct strbuf *out)
 	}
 	strbuf_addf(out, "usage: apm-bpf %s %s\n%s\n", row->name, row->usage, row->help);
 	help_options(command, out);
+	if (command == COMMAND_RECORD)
+		help_variables(command, out);
 	if (command == COMMAND_DIFF)
 		strbuf_adds(
 			out,

@@ -88,6 +88,8 @@ const struct options option_defaults = {
 	.slow_ns = 100 * NS_PER_MS,
 	.unit_gap_ns = 100 * NS_PER_MS,
 	.n_plus_one = 5,
+	.slow_request_ns = 1000 * NS_PER_MS,
+	.usage_every_ns = 60 * NS_PER_S,
 	.fail_on = OPTIONS_NO_FAIL_ON,
 	.min_effect = 0.05,
 	.max_sql = 4096,
@@ -144,6 +146,8 @@ const struct option_row option_rows[] = {
 	 GROUP_FINDINGS, "so many repeats in a unit of work are an N+1 (5)"},
 	{"unit-gap-ms", 0, "MS", NULL, option_ms, AT(unit_gap_ns), NS_PER_MS, 3600000 * NS_PER_MS, LIVE | REPLAY | COMPARE,
 	 GROUP_FINDINGS, "idle time that ends a unit of work (100)"},
+	{"also", 0, "NAME", NULL, option_detector, AT(also), 0, 64, REPORTS, GROUP_FINDINGS,
+	 "a detector that is off by default: consecutive_queries"},
 	{"fail-on", 0, "SEVERITY", NULL, option_fail_on, AT(fail_on), 0, 0, REPORTS | COMPARE, GROUP_FINDINGS,
 	 "exit 3 from info, low, medium, high or critical up"},
 	{"min-effect", 0, "PCT", NULL, option_percent, AT(min_effect), 0, 1000, COMPARE, GROUP_FINDINGS,
@@ -184,6 +188,9 @@ const struct option_row option_rows[] = {
 	{NULL, 0, NULL, "APM_ENABLED", option_bool, AT(enabled), 0, 0, LIVE, GROUP_COUNT, NULL},
 	{NULL, 0, NULL, "APM_SERVICE_NAME", option_name, AT(service), 0, 0, LIVE, GROUP_COUNT, NULL},
 	{NULL, 0, NULL, "APM_ENVIRONMENT", option_name, AT(environment), 0, 0, LIVE, GROUP_COUNT, NULL},
+	{NULL, 0, NULL, "APM_SLOW_REQUEST_THRESHOLD_MS", option_ms, AT(slow_request_ns), NS_PER_MS, 86400 * NS_PER_S, LIVE, GROUP_COUNT, NULL},
+	{NULL, 0, NULL, "APM_MEMORY_THRESHOLD_MB", option_count, AT(memory_mb), 1, 1u << 24, LIVE, GROUP_COUNT, NULL},
+	{NULL, 0, NULL, "APM_PROFILING_INTERVAL", option_ms, AT(usage_every_ns), 100 * NS_PER_MS, 86400 * NS_PER_S, LIVE, GROUP_COUNT, NULL},
 	{NULL, 0, NULL, "APM_PROFILING_ENABLED", option_profiling, AT(sample_freq), 0, 0, LIVE, GROUP_COUNT, NULL},
 };
 /* clang-format on */

@@ -2,6 +2,8 @@
 /* Parsers of option values: text to a field of struct options, or a sentence about what is wrong. */
 #include "options_table.h"
 
+#include "detect/detect.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -320,6 +322,27 @@ int option_percent(const struct option_row *row, const char *label, const char *
 	}
 	*(double *)field_of(row, opt) = percent / 100;
 	return 0;
+}
+
+int option_detector(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		    struct strbuf *err)
+{
+	const char *gap = "";
+	size_t i;
+
+	for (i = 0; detectors[i].name; i++) {
+		if (detectors[i].on_request && !strcmp(detectors[i].name, text))
+			return option_names(row, label, text, opt, err);
+	}
+	strbuf_addf(err, "%s takes the name of a detector that is off by default: ", label);
+	for (i = 0; detectors[i].name; i++) {
+		if (detectors[i].on_request) {
+			strbuf_addf(err, "%s%s", gap, detectors[i].name);
+			gap = ", ";
+		}
+	}
+	not_this(err, text);
+	return -EINVAL;
 }
 
 int option_color(const struct option_row *row, const char *label, const char *text, struct options *opt,

@@ -22,6 +22,7 @@
 #include "overhead.h"
 #include "progress.h"
 #include "sql/sql.h"
+#include "usage.h"
 
 #define STACKS_MAX     65536
 #define SCREEN_QUERIES 1000	     /* to sort and filter among */
@@ -39,6 +40,7 @@ struct pipeline {
 	struct progress *progress;
 	struct intervals *intervals; /* NULL without --interval */
 	struct overhead overhead;
+	struct usage *usage;
 	uint64_t last_heartbeat_ns, last_watermark_ns;
 	int capture_status;
 	int finished;
@@ -90,7 +92,17 @@ static void tell_coverage(struct pipeline *p, uint8_t kind, pid_t pid, const cha
 
 static void take_process(pid_t pid, void *arg)
 {
-	enrich_process(((struct pipeline *)arg)->enrich, pid);
+	struct pipeline *p = arg;
+
+	enrich_process(p->enrich, pid);
+	usage_add(p->usage, pid);
+}
+
+static void take_usage(pid_t pid, const struct rec_usage *usage, void *arg)
+{
+	struct record rec = {.usage = *usage};
+
+	enrich_pass(((struct pipeline *)arg)->enrich, REC_USAGE, (uint32_t)pid, &rec);
 }
 
 static void take_library(const struct lib_match *m, const char *path, pid_t pid, void *arg)
@@ -202,7 +214,9 @@ static void tell_start(struct pipeline *p)
 				     .kernel = str_from(kernel),
 				     .target = str_from(opt->target),
 				     .service = str_from(opt->service),
-				     .environment = str_from(opt->environment)};
+				     .environment = str_from(opt->environment),
+				     .slow_request_ns = opt->slow_request_ns,
+				     .memory_kb = (uint64_t)opt->memory_mb * 1024};
 	enrich_pass(p->enrich, REC_META, 0, &rec);
 }
 
@@ -233,6 +247,8 @@ static int open_analysis(struct pipeline *p)
 {
 	struct analysis_options how = {
 		.slow_ns = p->opt->slow_ns,
+		.also = p->opt->also.name,
+		.also_count = p->opt->also.count,
 		.unit_gap_ns = p->opt->unit_gap_ns,
 		.n_plus_one = p->opt->n_plus_one,
 		.top = p->opt->command == COMMAND_TOP ? SCREEN_QUERIES : p->opt->top,
@@ -277,7 +293,8 @@ static int open_stages(struct pipeline *p)
 	}
 	memcpy(how.hash_key, load.hash_key, sizeof(how.hash_key));
 	p->enrich = enrich_new(&how);
-	if (!p->enrich || open_analysis(p)) {
+	p->usage = usage_new(opt->usage_every_ns, take_usage, p);
+	if (!p->enrich || !p->usage || open_analysis(p)) {
 		log_error("out of memory");
 		return -ENOMEM;
 	}
@@ -324,6 +341,7 @@ void pipeline_free(struct pipeline *p)
 	capture_close(p->capture);
 	enrich_free(p->enrich);
 	intervals_free(p->intervals);
+	usage_free(p->usage);
 	analysis_free(p->analysis);
 	stacks_free(p->stacks);
 	selection_free(&p->select);
@@ -445,6 +463,7 @@ int pipeline_poll(struct pipeline *p, int timeout_ms)
 	if (now - p->last_heartbeat_ns >= HEARTBEAT_NS) {
 		p->last_heartbeat_ns = now;
 		tell_losses(p);
+		usage_check(p->usage, now, 0);
 		if (p->capture && !p->capture_status)
 			p->capture_status = capture_flush(p->capture);
 	}
@@ -470,6 +489,7 @@ int pipeline_finish(struct pipeline *p, const struct report **report, const stru
 	*stacks = p->stacks;
 	collect_unseen_spans(p->collect, take_unseen, p);
 	collect_stop(p->collect);
+	usage_check(p->usage, clock_ns(CLOCK_MONOTONIC), 1);
 	tell_losses(p);
 	tell_cost(p);
 	enrich_pass(p->enrich, REC_END, 0, &end);

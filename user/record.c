@@ -45,13 +45,14 @@ struct field {
 	}
 
 static const struct field meta_fields[] = {
-	FIELD(meta.flags),	  FIELD(meta.normaliser_version),
-	FIELD(meta.mono_ns),	  FIELD(meta.realtime_ns),
-	FIELD(meta.slow_ns),	  FIELD(meta.unit_gap_ns),
-	FIELD(meta.n_plus_one),	  FIELD(meta.sample_freq),
-	FIELD(meta.tool_version), FIELD(meta.host),
-	FIELD(meta.kernel),	  FIELD(meta.target),
-	FIELD(meta.service),	  FIELD(meta.environment),
+	FIELD(meta.flags),	     FIELD(meta.normaliser_version),
+	FIELD(meta.mono_ns),	     FIELD(meta.realtime_ns),
+	FIELD(meta.slow_ns),	     FIELD(meta.unit_gap_ns),
+	FIELD(meta.n_plus_one),	     FIELD(meta.sample_freq),
+	FIELD(meta.tool_version),    FIELD(meta.host),
+	FIELD(meta.kernel),	     FIELD(meta.target),
+	FIELD(meta.service),	     FIELD(meta.environment),
+	FIELD(meta.slow_request_ns), FIELD(meta.memory_kb),
 };
 
 static const struct field text_fields[] = {
@@ -125,6 +126,13 @@ static const struct field span_fields[] = {
 	FIELD(span.name), FIELD(span.binary), FIELD(span.args),	      FIELD(span.ret_name),
 };
 
+static const struct field usage_fields[] = {
+	FIELD(usage.age_ns),
+	FIELD(usage.rss_kb),
+	FIELD(usage.cpu_ns),
+	FIELD(usage.comm),
+};
+
 struct layout {
 	uint16_t fixed;	  /* bytes before the fields, header included; 0 = no such kind */
 	uint8_t required; /* fields that must be there; later ones read as zero in a body that ends before
@@ -170,6 +178,7 @@ static const struct layout layouts[] = {
 	[REC_SITE] = BODY(site_fields, 2),
 	[REC_LIBRARY] = BODY(library_fields, 3),
 	[REC_SPAN] = BODY(span_fields, 8),
+	[REC_USAGE] = BODY(usage_fields, 3),
 };
 
 static const struct layout *layout_of(uint16_t kind)

@@ -35,6 +35,7 @@ enum rec_kind {
 	REC_SITE = 76,	    /* resolves a call-site address of one process */
 	REC_LIBRARY = 77,   /* resolves a lib_id */
 	REC_SPAN = 78,	    /* a function or static probe that the user named: resolves `span` of its events */
+	REC_USAGE = 79,	    /* what a process uses at a moment */
 };
 
 #define REC_META_SHOW_LITERALS 0x1 /* REC_TEXT carries raw text */
@@ -54,6 +55,8 @@ struct rec_meta {
 	struct str target; /* as typed: "--pid 1234", "-- ./app" */
 	struct str service;
 	struct str environment;
+	uint64_t slow_request_ns; /* 0 in captures of before, as the next */
+	uint64_t memory_kb;	  /* 0 = no threshold */
 };
 
 /* One statement of a text. All strings are redacted but `raw`, which is empty without --show-literals. */
@@ -230,6 +233,13 @@ struct rec_span {
 	struct str ret_name;  /* of the return value as a figure; empty = none */
 };
 
+struct rec_usage {
+	uint64_t age_ns; /* of the process */
+	uint64_t rss_kb; /* resident memory */
+	uint64_t cpu_ns; /* CPU time since it began */
+	struct str comm;
+};
+
 /* A decoded record. Strings and pointers point into the bytes given to record_decode(). */
 struct record {
 	const struct apm_hdr *hdr; /* hdr->kind says which member is valid */
@@ -253,6 +263,7 @@ struct record {
 		struct rec_site site;
 		struct rec_library library;
 		struct rec_span span;
+		struct rec_usage usage;
 	};
 };
 

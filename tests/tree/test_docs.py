@@ -58,7 +58,7 @@ def check_manual(options):
     ok(named == everything, 'the manual page names every option and no other', 'missing %s, too many %s' % (
         sorted(everything - named), sorted(named - everything)))
     ok(all(re.search(r'^\.B %s$|^\.SY apm-bpf %s$' % (c, c), page.replace('\\ ', ' '), re.M) for c in COMMANDS), 'and every command')
-    variables = set(re.findall(r'APM_[A-Z_]+', output(APM, '--help')))
+    variables = set(re.findall(r'APM_[A-Z_]+', output(APM, 'record', '--help')))
     ok(variables == set(re.findall(r'APM_[A-Z_]+', page)), 'and every variable', variables)
     version = output(APM, '--version').split()[1]
     ok('"apm-bpf %s"' % version in page, 'and the version', version)
@@ -135,7 +135,7 @@ def check_zsh(options):
 
 
 def check_findings():
-    names = set(re.findall(r'^\t\{"([a-z_]+)",', text('user/detect/registry.c'), re.M))
+    names = set(re.findall(r'\.name = "([a-z_]+)"', text('user/detect/registry.c'), re.M))
     pages = {name[:-3] for name in os.listdir(os.path.join(TOP, 'docs', 'findings')) if name.endswith('.md') and name != 'README.md'}
     ok(names and names <= pages, 'each detector has a page', sorted(names - pages))
     for page in sorted(pages):

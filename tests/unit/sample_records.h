@@ -49,14 +49,14 @@ static const struct apm_hdr sample_hdrs[] = {
 	SAMPLE_HDR(REC_META),	  SAMPLE_HDR(REC_TEXT), SAMPLE_HDR(REC_PROCESS),   SAMPLE_HDR(REC_FRAME),
 	SAMPLE_HDR(REC_SAMPLE),	  SAMPLE_HDR(REC_CONN), SAMPLE_HDR(REC_ERROR),	   SAMPLE_HDR(REC_LOSS),
 	SAMPLE_HDR(REC_COVERAGE), SAMPLE_HDR(REC_SITE), SAMPLE_HDR(REC_WATERMARK), SAMPLE_HDR(REC_OVERHEAD),
-	SAMPLE_HDR(REC_LIBRARY),  SAMPLE_HDR(REC_END),
+	SAMPLE_HDR(REC_LIBRARY),  SAMPLE_HDR(REC_USAGE), SAMPLE_HDR(REC_END),
 };
 
 /* REC_END comes last, so that all of them in order make a whole stream. */
 static const struct record sample_records[] = {
 	{.hdr = &sample_hdrs[0],
 	 .meta = {1, 2, 3, 4, 5, 6, 7, 8, STR("0.1.0"), STR("host"), STR("6.1.0"), STR("-- ./app"),
-		  STR("shop"), STR("test")}},
+		  STR("shop"), STR("test"), 9, 10}},
 	{.hdr = &sample_stmt.hdr, .stmt = &sample_stmt},
 	{.hdr = &sample_prepare.hdr, .prepare = &sample_prepare},
 	{.hdr = &sample_close.hdr, .close = &sample_close},
@@ -79,7 +79,8 @@ static const struct record sample_records[] = {
 	{.hdr = &sample_hdrs[11], .overhead = {1, 2, 3, 4, 5, 6, 7, 8}},
 	{.hdr = &sample_hdrs[12],
 	 .library = {1, 2, STR("sqlite3"), STR("3.40.1"), STR("/lib/libsqlite3.so.0"), STR("0123")}},
-	{.hdr = &sample_hdrs[13]},
+	{.hdr = &sample_hdrs[13], .usage = {1, 2, 3, STR("worker")}},
+	{.hdr = &sample_hdrs[14]},
 };
 
 #define SAMPLE_RECORDS (sizeof(sample_records) / sizeof(sample_records[0]))

@@ -382,7 +382,13 @@ static void test_environment(void **state)
 	setenv("APM_ENVIRONMENT", "staging", 1);
 	setenv("APM_PROFILING_ENABLED", "false", 1);
 	setenv("APM_ENABLED", "0", 1);
+	setenv("APM_SLOW_REQUEST_THRESHOLD_MS", "2500", 1);
+	setenv("APM_MEMORY_THRESHOLD_MB", "768", 1);
+	setenv("APM_PROFILING_INTERVAL", "500", 1);
 	p = accepted("-p 1");
+	assert_int_equal(p->opt.slow_request_ns, 2500000000);
+	assert_int_equal(p->opt.memory_mb, 768);
+	assert_int_equal(p->opt.usage_every_ns, 500000000);
 	assert_int_equal(p->opt.slow_ns, 250000000);
 	assert_int_equal(p->opt.n_plus_one, 9);
 	assert_int_equal(p->opt.sample_freq, 0);
@@ -410,6 +416,19 @@ static void test_environment(void **state)
 	done(p);
 }
 
+static void test_also(void **state)
+{
+	struct parsed *p = accepted("report x.apm --also consecutive_queries");
+
+	assert_int_equal(p->opt.also.count, 1);
+	assert_string_equal(p->opt.also.name[0], "consecutive_queries");
+	done(p);
+	refused("report x.apm --also n_plus_one",
+		"--also takes the name of a detector that is off by default: consecutive_queries, not "
+		"'n_plus_one'");
+	refused("record -o x -p 1 --also consecutive_queries", "--also is no option of 'record'");
+}
+
 static void test_bad_environment(void **state)
 {
 	static const struct {
@@ -420,6 +439,12 @@ static void test_bad_environment(void **state)
 		 "3600000, not 'fast'"},
 		{"APM_N_PLUS_ONE_THRESHOLD", "-1",
 		 "APM_N_PLUS_ONE_THRESHOLD takes a number from 2 to 1000000, not '-1'"},
+		{"APM_SLOW_REQUEST_THRESHOLD_MS", "1s",
+		 "APM_SLOW_REQUEST_THRESHOLD_MS takes milliseconds from 1 to 86400000, not '1s'"},
+		{"APM_MEMORY_THRESHOLD_MB", "0",
+		 "APM_MEMORY_THRESHOLD_MB takes a number from 1 to 16777216, not '0'"},
+		{"APM_PROFILING_INTERVAL", "99",
+		 "APM_PROFILING_INTERVAL takes milliseconds from 100 to 86400000, not '99'"},
 		{"APM_ENABLED", "maybe", "APM_ENABLED takes true or false, not 'maybe'"},
 		{"APM_PROFILING_ENABLED", "2", "APM_PROFILING_ENABLED takes true or false, not '2'"},
 		{"APM_SERVICE_NAME", "a\033[2J", "APM_SERVICE_NAME takes a name of at most 255 bytes"},
@@ -490,9 +515,12 @@ static void test_help(void **state)
 		if (!strstr(p->text.ptr, name))
 			fail_msg("--help does not list%s", name);
 	}
+	assert_non_null(strstr(p->text.ptr, "record --help"));
+	done(p);
+	p = parse("record --help");
 	for (i = 0; i < option_row_count; i++)
 		if (option_rows[i].env && !strstr(p->text.ptr, option_rows[i].env))
-			fail_msg("--help does not name %s", option_rows[i].env);
+			fail_msg("record --help does not name %s", option_rows[i].env);
 	done(p);
 }
 
@@ -561,6 +589,7 @@ int main(void)
 		cmocka_unit_test_setup(test_refused, no_environment),
 		cmocka_unit_test_setup(test_nothing_near, no_environment),
 		cmocka_unit_test_setup(test_environment, no_environment),
+		cmocka_unit_test_setup(test_also, no_environment),
 		cmocka_unit_test_setup(test_bad_environment, no_environment),
 		cmocka_unit_test_setup(test_no_color, no_environment),
 		cmocka_unit_test_setup(test_help, no_environment),

@@ -65,6 +65,8 @@ static void same_meta_and_text(const struct record *a, const struct record *b)
 		SAME_STR(meta.target);
 		SAME_STR(meta.service);
 		SAME_STR(meta.environment);
+		SAME(meta.slow_request_ns);
+		SAME(meta.memory_kb);
 	} else {
 		SAME(text.text_id);
 		SAME(text.conn);
@@ -120,6 +122,11 @@ static void same_things(const struct record *a, const struct record *b)
 		SAME_STR(conn.database);
 		SAME_STR(conn.user);
 		SAME_STR(conn.peer);
+	} else if (a->hdr->kind == REC_USAGE) {
+		SAME(usage.age_ns);
+		SAME(usage.rss_kb);
+		SAME(usage.cpu_ns);
+		SAME_STR(usage.comm);
 	} else if (a->hdr->kind == REC_LIBRARY) {
 		SAME(library.lib_id);
 		SAME(library.system);
@@ -227,6 +234,7 @@ static void every_kind_of_the_enum_is_known(void **state)
 
 	for (kind = REC_META; kind <= REC_LIBRARY; kind++)
 		assert_non_null(sample_of(kind));
+	assert_non_null(sample_of(REC_USAGE));
 }
 
 static void records_stand_back_to_back(void **state)
@@ -386,7 +394,7 @@ static void unknown_kinds_can_be_skipped(void **state)
 {
 	/* Raw text, connections, errors and samples of the kernel side are no part of a stream. */
 	static const uint16_t kinds[] = {0,  APM_EV_TEXT, APM_EV_CONN,	APM_EV_ERROR, APM_EV_SAMPLE,
-					 13, 63,	  REC_SPAN + 1, 0xffff};
+					 13, 63,	  REC_USAGE + 1, 0xffff};
 	struct strbuf buf = encoded(sample_of(REC_CONN));
 	struct apm_hdr hdr = *hdr_of(&buf);
 	struct record rec = {.hdr = &hdr};

@@ -2,11 +2,21 @@
 /* Many commands to a cache, one key each, one after another. */
 #include "detect/detectors.h"
 #include "detect/repeats.h"
+#include "detect/scenario.h"
 
 /* Sent together, their times overlap. */
 static int pipelined(const struct repeat *r)
 {
 	return r->total_ns > 2 * (r->last_end - r->first_start);
+}
+
+/* Whether the command is about one key, and has a form for many. */
+static int is_single_read(const struct detect *d, uint64_t fingerprint)
+{
+	struct detect_query q;
+
+	detect_text(d, fingerprint, &q);
+	return scenario_kind(SPAN_CACHE, q.normalized) == SQL_KIND_READ;
 }
 
 void chatty_cache_unit(struct detect *d, const struct detector *self, const struct unit *unit)
@@ -18,7 +28,8 @@ void chatty_cache_unit(struct detect *d, const struct detector *self, const stru
 	for (i = 0; i < unit->repeat_count; i++) {
 		const struct repeat *r = &unit->repeat[i];
 
-		if (r->type != SPAN_CACHE || r->kind != SQL_KIND_READ || r->count < most || pipelined(r))
+		if (r->type != SPAN_CACHE || r->count < most || pipelined(r) ||
+		    !is_single_read(d, r->fingerprint))
 			continue;
 		repeats_report(d, self, unit, r, &verdict);
 	}

@@ -17,6 +17,13 @@ static struct finding *of_process(struct detect *d, const struct detector *self,
 	return detect_finding(d, self, 0, tgid);
 }
 
+static int is_new(struct detect *d, const struct detector *self, uint64_t a, uint64_t b)
+{
+	struct detect_note *note = detect_note(d, self, a, b);
+
+	return note && note->v[0]++ == 0;
+}
+
 void connection_churn_statement(struct detect *d, const struct detector *self, const struct statement *stmt,
 				const struct statement *was)
 {
@@ -29,8 +36,8 @@ void connection_churn_statement(struct detect *d, const struct detector *self, c
 	if (!f)
 		return;
 	f->tgid = stmt->tgid;
-	f->count += detect_is_new(d, self, hash_mix(stmt->conn, stmt->conn_gen), stmt->tgid);
-	f->number += detect_is_new(d, self, hash_mix(stmt->ctx_id, stmt->ctx_kind), ~(uint64_t)stmt->tgid);
+	f->count += is_new(d, self, hash_mix(stmt->conn, stmt->conn_gen), stmt->tgid);
+	f->number += is_new(d, self, hash_mix(stmt->ctx_id, stmt->ctx_kind), ~(uint64_t)stmt->tgid);
 	f->confidence = CONFIDENCE_LIKELY;
 }
 

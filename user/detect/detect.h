@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "base/hist.h"
 #include "base/str.h"
 #include "report/model.h"
 #include "txn/units.h"
@@ -27,14 +28,17 @@ struct detect_options {
 	uint64_t chatty_count;
 	uint64_t connects, pool_waits, pool_wait_ns;
 	uint64_t failures;
+	uint64_t slow_request_ns; /* a database transaction this long is long */
+	uint64_t memory_kb;	  /* resident memory beyond this is too much; 0 = any is fine */
 };
 void detect_defaults(struct detect_options *opt);
 
 /* What is known of a fingerprint. Empty strings where nothing is. */
 struct detect_query {
 	struct str normalized, summary;
-	uint8_t system; /* enum apm_system */
-	uint8_t kind;	/* enum sql_kind */
+	const struct hist *durations; /* so far; NULL where they are not kept */
+	uint8_t system;		      /* enum apm_system */
+	uint8_t kind;		      /* enum sql_kind */
 };
 typedef void (*detect_query_fn)(uint64_t fingerprint, struct detect_query *out, void *arg);
 
@@ -70,9 +74,9 @@ struct finding {
 	/* Equal bursts in many units (see detect/repeats.h) */
 	uint64_t bursts, burst_min, burst_max;
 	uint64_t related[FINDING_RELATED]; /* other queries that matter; 0 = none */
-	char code[48];
-	uint8_t system, kind; /* kind: enum sql_kind of the repeats */
-	uint64_t number;      /* what a detector wants to remember of its own */
+	char code[96];			   /* of the error; the name of a function */
+	uint8_t system, kind;		   /* kind: enum sql_kind of the repeats */
+	uint64_t number;		   /* what a detector wants to remember of its own */
 	int announced;
 };
 
@@ -80,6 +84,31 @@ struct finding {
 struct detect_error {
 	struct str code, message;
 	uint64_t count; /* how often so far */
+};
+
+/* What a process had used at moments, in order of time. */
+struct detect_usage {
+	uint64_t ts;	 /* CLOCK_MONOTONIC ns */
+	uint64_t age_ns; /* of the process then */
+	uint64_t rss_kb;
+	uint64_t cpu_ns; /* since it began */
+};
+
+struct detect_process {
+	uint32_t tgid;
+	const char *comm;
+	const struct detect_usage *usage;
+	size_t count;
+};
+
+/* What memory_growth says of a process: `number` of its findings. */
+enum detect_memory { DETECT_MEMORY_LIMIT, DETECT_MEMORY_JUMP, DETECT_MEMORY_SLOPE };
+
+/* A function and the CPU samples taken in it. */
+struct detect_function {
+	const char *name, *module;
+	uint64_t self, samples; /* samples: in all functions together */
+	uint64_t weight_ns;	/* that `samples` stand for */
 };
 
 struct detector {
@@ -91,6 +120,11 @@ struct detector {
 	void (*on_error)(struct detect *d, const struct detector *self, const struct statement *stmt,
 			 const struct detect_error *error);
 	void (*on_unit)(struct detect *d, const struct detector *self, const struct unit *unit);
+	/* At the end: each process, each function. */
+	void (*on_process)(struct detect *d, const struct detector *self,
+			   const struct detect_process *process);
+	void (*on_function)(struct detect *d, const struct detector *self,
+			    const struct detect_function *function);
 	/* Last chance to make a finding certain. */
 	void (*on_end)(struct detect *d, const struct detector *self, struct finding *f);
 	enum severity (*severity)(const struct finding *f);
@@ -114,6 +148,8 @@ int detect_enable(struct detect *d, const char *name);
 void detect_statement(struct detect *d, const struct statement *stmt, const struct statement *was);
 void detect_failure(struct detect *d, const struct statement *stmt, const struct detect_error *error);
 void detect_unit(struct detect *d, const struct unit *unit);
+void detect_process(struct detect *d, const struct detect_process *process);
+void detect_profile(struct detect *d, const struct detect_function *function);
 /* Announces what the unit shows, as detect_unit() would, and counts nothing. */
 void detect_preview(struct detect *d, const struct unit *unit);
 void detect_end(struct detect *d);
@@ -132,8 +168,15 @@ struct finding *detect_finding(struct detect *d, const struct detector *self, ui
 			       uint64_t place);
 /* Units of work counted so far. */
 uint64_t detect_units(const struct detect *d);
-/* Whether (a, b) is new to this detector. Bounded: what has not been asked for longest is forgotten. */
-int detect_is_new(struct detect *d, const struct detector *self, uint64_t a, uint64_t b);
+/*
+ * What a detector remembers under (a, b) beside its findings: zeroed when new. Bounded: what has not been
+ * asked for longest is forgotten. NULL = out of memory.
+ */
+struct detect_note {
+	uint64_t v[6];
+	struct hist hist;
+};
+struct detect_note *detect_note(struct detect *d, const struct detector *self, uint64_t a, uint64_t b);
 /* From now on it is reported; announces it once. */
 void detect_certain(struct detect *d, struct finding *f);
 /* Severity by time that can be saved and by the count in one unit: one table for all (registry.c). */

@@ -8,39 +8,130 @@
 #include <string.h>
 
 #define FINDINGS_MAX 4096
-#define SEEN_MAX     65536
+#define NOTES_MAX    65536
 #define MS	     1000000ULL
 #define SECOND	     (1000 * MS)
 
-/*
- * A new detector is a file and a row here.
- *   name, on request only, on_statement, on_error, on_unit, on_end, severity, describe
- */
+/* A new detector is a file and a row here. */
 const struct detector detectors[] = {
-	{"n_plus_one", 0, NULL, NULL, n_plus_one_unit, repeats_end, repeats_severity, n_plus_one_describe},
-	{"duplicate_query", 0, NULL, NULL, duplicate_query_unit, repeats_end, repeats_severity,
-	 duplicate_query_describe},
-	{"slow_query", 0, slow_query_statement, NULL, NULL, NULL, slow_query_severity, slow_query_describe},
-	{"running_statement", 0, running_statement_statement, NULL, NULL, NULL, running_statement_severity,
-	 running_statement_describe},
-	{"lock_wait", 0, lock_wait_statement, NULL, NULL, NULL, lock_wait_severity, lock_wait_describe},
-	{"failing_statement", 0, NULL, failing_statement_error, NULL, NULL, failing_statement_severity,
-	 failing_statement_describe},
-	{"n_plus_one_http", 0, NULL, NULL, n_plus_one_http_unit, NULL, repeats_severity,
-	 n_plus_one_http_describe},
-	{"missing_limit", 0, missing_limit_statement, NULL, NULL, NULL, missing_limit_severity,
-	 missing_limit_describe},
-	{"large_result", 0, large_result_statement, NULL, NULL, NULL, large_result_severity,
-	 large_result_describe},
-	{"idle_in_transaction", 0, idle_in_transaction_statement, NULL, NULL, NULL,
-	 idle_in_transaction_severity, idle_in_transaction_describe},
-	{"chatty_cache", 0, NULL, NULL, chatty_cache_unit, NULL, repeats_severity, chatty_cache_describe},
-	{"connection_churn", 0, connection_churn_statement, NULL, connection_churn_unit, connection_churn_end,
-	 connection_churn_severity, connection_churn_describe},
-	{"pool_saturation", 0, pool_saturation_statement, NULL, NULL, NULL, pool_saturation_severity,
-	 pool_saturation_describe},
-	{"consecutive_queries", 1, NULL, NULL, consecutive_queries_unit, NULL, consecutive_queries_severity,
-	 consecutive_queries_describe},
+	{.name = "n_plus_one",
+	 .on_unit = n_plus_one_unit,
+	 .on_end = repeats_end,
+	 .severity = repeats_severity,
+	 .describe = n_plus_one_describe},
+	{.name = "m_n_plus_one",
+	 .on_unit = m_n_plus_one_unit,
+	 .on_end = repeats_end,
+	 .severity = repeats_severity,
+	 .describe = m_n_plus_one_describe},
+	{.name = "duplicate_query",
+	 .on_unit = duplicate_query_unit,
+	 .on_end = repeats_end,
+	 .severity = repeats_severity,
+	 .describe = duplicate_query_describe},
+	{.name = "slow_query",
+	 .on_statement = slow_query_statement,
+	 .severity = slow_query_severity,
+	 .describe = slow_query_describe},
+	{.name = "running_statement",
+	 .on_statement = running_statement_statement,
+	 .severity = running_statement_severity,
+	 .describe = running_statement_describe},
+	{.name = "lock_wait",
+	 .on_statement = lock_wait_statement,
+	 .severity = lock_wait_severity,
+	 .describe = lock_wait_describe},
+	{.name = "latency_outlier",
+	 .on_statement = latency_outlier_statement,
+	 .on_end = latency_outlier_end,
+	 .severity = latency_outlier_severity,
+	 .describe = latency_outlier_describe},
+	{.name = "failing_statement",
+	 .on_error = failing_statement_error,
+	 .severity = failing_statement_severity,
+	 .describe = failing_statement_describe},
+	{.name = "retry_storm",
+	 .on_error = retry_storm_error,
+	 .severity = retry_storm_severity,
+	 .describe = retry_storm_describe},
+	{.name = "failed_transaction",
+	 .on_statement = failed_transaction_statement,
+	 .on_end = failed_transaction_end,
+	 .severity = failed_transaction_severity,
+	 .describe = failed_transaction_describe},
+	{.name = "error_burst",
+	 .on_error = error_burst_error,
+	 .severity = error_burst_severity,
+	 .describe = error_burst_describe},
+	{.name = "n_plus_one_http",
+	 .on_unit = n_plus_one_http_unit,
+	 .severity = repeats_severity,
+	 .describe = n_plus_one_http_describe},
+	{.name = "missing_limit",
+	 .on_statement = missing_limit_statement,
+	 .severity = missing_limit_severity,
+	 .describe = missing_limit_describe},
+	{.name = "large_result",
+	 .on_statement = large_result_statement,
+	 .severity = large_result_severity,
+	 .describe = large_result_describe},
+	{.name = "zero_row_write",
+	 .on_statement = zero_row_write_statement,
+	 .on_end = zero_row_write_end,
+	 .severity = zero_row_write_severity,
+	 .describe = zero_row_write_describe},
+	{.name = "idle_in_transaction",
+	 .on_statement = idle_in_transaction_statement,
+	 .severity = idle_in_transaction_severity,
+	 .describe = idle_in_transaction_describe},
+	{.name = "long_transaction",
+	 .on_statement = long_transaction_statement,
+	 .severity = long_transaction_severity,
+	 .describe = long_transaction_describe},
+	{.name = "chatty_unit",
+	 .on_unit = chatty_unit_unit,
+	 .severity = chatty_unit_severity,
+	 .describe = chatty_unit_describe},
+	{.name = "chatty_cache",
+	 .on_unit = chatty_cache_unit,
+	 .severity = repeats_severity,
+	 .describe = chatty_cache_describe},
+	{.name = "low_hit_rate",
+	 .on_statement = low_hit_rate_statement,
+	 .on_end = low_hit_rate_end,
+	 .severity = low_hit_rate_severity,
+	 .describe = low_hit_rate_describe},
+	{.name = "cache_stampede",
+	 .on_statement = cache_stampede_statement,
+	 .severity = cache_stampede_severity,
+	 .describe = cache_stampede_describe},
+	{.name = "connection_churn",
+	 .on_statement = connection_churn_statement,
+	 .on_unit = connection_churn_unit,
+	 .on_end = connection_churn_end,
+	 .severity = connection_churn_severity,
+	 .describe = connection_churn_describe},
+	{.name = "pool_saturation",
+	 .on_statement = pool_saturation_statement,
+	 .severity = pool_saturation_severity,
+	 .describe = pool_saturation_describe},
+	{.name = "memory_growth",
+	 .on_process = memory_growth_process,
+	 .severity = memory_growth_severity,
+	 .describe = memory_growth_describe},
+	{.name = "high_cpu",
+	 .on_process = high_cpu_process,
+	 .severity = high_cpu_severity,
+	 .describe = high_cpu_describe},
+	{.name = "hot_function",
+	 .on_function = hot_function_function,
+	 .severity = hot_function_severity,
+	 .describe = hot_function_describe},
+	{.name = "consecutive_queries",
+	 .on_request = 1,
+	 .on_unit = consecutive_queries_unit,
+	 .severity = consecutive_queries_severity,
+	 .describe = consecutive_queries_describe},
 	{0},
 };
 
@@ -67,7 +158,7 @@ struct detect {
 	detect_query_fn query;
 	void (*on_certain)(const struct finding *f, void *arg);
 	void *arg;
-	struct table *seen;	/* what detect_is_new() was asked */
+	struct table *notes;	/* of the detectors */
 	struct table *findings; /* (fingerprint, detector and place) -> struct finding */
 	uint64_t enabled;	/* bit per row */
 	uint64_t certain, units;
@@ -96,7 +187,13 @@ void detect_defaults(struct detect_options *opt)
 		.pool_waits = 1,
 		.pool_wait_ns = 50 * MS,
 		.failures = 3,
+		.slow_request_ns = 1 * SECOND,
 	};
+}
+
+static void note_release(struct table_key key, void *value, void *arg)
+{
+	hist_free(&((struct detect_note *)value)->hist);
 }
 
 struct detect *detect_new(const struct detect_options *opt, detect_query_fn query,
@@ -108,8 +205,8 @@ struct detect *detect_new(const struct detect_options *opt, detect_query_fn quer
 	if (!d)
 		return NULL;
 	d->findings = table_new(FINDINGS_MAX, sizeof(struct finding), NULL, NULL);
-	d->seen = table_new(SEEN_MAX, 1, NULL, NULL);
-	if (!d->findings || !d->seen) {
+	d->notes = table_new(NOTES_MAX, sizeof(struct detect_note), note_release, NULL);
+	if (!d->findings || !d->notes) {
 		detect_free(d);
 		errno = ENOMEM;
 		return NULL;
@@ -128,7 +225,7 @@ void detect_free(struct detect *d)
 	if (!d)
 		return;
 	table_free(d->findings);
-	table_free(d->seen);
+	table_free(d->notes);
 	free(d);
 }
 
@@ -177,6 +274,22 @@ void detect_unit(struct detect *d, const struct unit *unit)
 	d->units += !d->previewing && !unit->inner;
 	FOR_ENABLED(i, on_unit)
 	detectors[i].on_unit(d, &detectors[i], unit);
+}
+
+void detect_process(struct detect *d, const struct detect_process *process)
+{
+	int i;
+
+	FOR_ENABLED(i, on_process)
+	detectors[i].on_process(d, &detectors[i], process);
+}
+
+void detect_profile(struct detect *d, const struct detect_function *function)
+{
+	int i;
+
+	FOR_ENABLED(i, on_function)
+	detectors[i].on_function(d, &detectors[i], function);
 }
 
 void detect_preview(struct detect *d, const struct unit *unit)
@@ -237,12 +350,11 @@ uint64_t detect_units(const struct detect *d)
 	return d->units;
 }
 
-int detect_is_new(struct detect *d, const struct detector *self, uint64_t a, uint64_t b)
+struct detect_note *detect_note(struct detect *d, const struct detector *self, uint64_t a, uint64_t b)
 {
-	int is_new = 0;
-
-	table_put(d->seen, (struct table_key){a, hash_mix(b, (uint64_t)(self - detectors))}, &is_new);
-	return is_new;
+	if (d->previewing)
+		return NULL;
+	return table_put(d->notes, (struct table_key){a, hash_mix(b, (uint64_t)(self - detectors))}, NULL);
 }
 
 const struct detect_options *detect_options(const struct detect *d)

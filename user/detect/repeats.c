@@ -125,14 +125,14 @@ static uint64_t saved_by_one(const struct repeat *r)
 	return writes ? saved / 2 : saved;
 }
 
-void repeats_report(struct detect *d, const struct detector *self, const struct unit *unit,
-		    const struct repeat *r, const struct repeats_verdict *verdict)
+struct finding *repeats_report(struct detect *d, const struct detector *self, const struct unit *unit,
+			       const struct repeat *r, const struct repeats_verdict *verdict)
 {
 	uint64_t place = verdict->parent && unit->kind != UNIT_GIVEN ? verdict->parent->parent : unit->shape;
 	struct finding *f = detect_finding(d, self, r->fingerprint, place);
 
 	if (!f)
-		return;
+		return NULL;
 	keep_worst(f, unit, r, verdict);
 	add_bursts(f, r);
 	f->count += r->count;
@@ -149,6 +149,7 @@ void repeats_report(struct detect *d, const struct detector *self, const struct 
 		f->confidence = verdict->confidence;
 	if (verdict->together)
 		detect_certain(d, f);
+	return f;
 }
 
 void repeats_end(struct detect *d, const struct detector *self, struct finding *f)

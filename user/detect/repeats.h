@@ -36,8 +36,8 @@ void repeats_judge(const struct unit *unit, const struct repeat *r, uint32_t thr
 int repeats_differ(const struct repeat *r, uint32_t threshold);
 int repeats_equal(const struct repeat *r, uint32_t threshold);
 
-/* Adds a unit's repeats to the finding of `self`. */
-void repeats_report(struct detect *d, const struct detector *self, const struct unit *unit,
-		    const struct repeat *r, const struct repeats_verdict *verdict);
+/* Adds a unit's repeats to the finding of `self`; returns it, NULL = out of memory. */
+struct finding *repeats_report(struct detect *d, const struct detector *self, const struct unit *unit,
+			       const struct repeat *r, const struct repeats_verdict *verdict);
 
 #endif

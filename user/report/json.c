@@ -203,6 +203,7 @@ static json_t *finding(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "severity", of_string(d, severity_name(f->severity)));
 	put(d, o, "confidence", of_string(d, confidence_name(f->confidence)));
 	put(d, o, "fingerprint", of_fingerprint(f->fingerprint));
+	put(d, o, "part_of", of_fingerprint(f->part_of));
 	put(d, o, "query", of_string(d, f->query));
 	put(d, o, "unit", of_string(d, f->unit));
 	put(d, o, "title", of_string(d, f->title));
@@ -213,6 +214,21 @@ static json_t *finding(struct doc *d, const struct report *r, size_t i)
 	put(d, o, "estimated_after_ms", f->saved_ns ? of_ms(report_time_after(f)) : json_null());
 	put(d, o, "call_site", of_string(d, f->call_site));
 	put(d, o, "recommendation", of_string(d, f->recommendation));
+	return o;
+}
+
+static json_t *memory_warning(struct doc *d, const struct report *r, size_t i)
+{
+	const struct report_memory *m = &r->memory_warnings.item[i];
+	json_t *o = json_object();
+
+	put(d, o, "pid", of_known(m->tgid));
+	put(d, o, "process", of_string(d, m->process));
+	put(d, o, "kind", of_string(d, m->kind));
+	put(d, o, "severity", of_string(d, severity_name(m->severity)));
+	put(d, o, "rss_mb", of_real((double)m->rss_kb / 1024));
+	put(d, o, "grown_mb", of_real((double)m->grown_kb / 1024));
+	put(d, o, "evidence", of_string(d, m->evidence));
 	return o;
 }
 
@@ -398,12 +414,10 @@ int report_json(const struct report *r, const struct report_style *style, struct
 	put(&d, o, "queries", list(&d, r, r->queries.count, query));
 	put(&d, o, "slow_queries", list(&d, r, r->slow.count, slow_query));
 	put(&d, o, "n_plus_one", list(&d, r, r->n_plus_one.count, n_plus_one));
-	/* Requests and memory are not observed by this version: the lists keep their place in the document.
-	 */
 	put(&d, o, "transactions", json_transactions(&d, r));
 	put(&d, o, "unit_shapes", json_unit_shapes(&d, r));
 	put(&d, o, "errors", list(&d, r, r->error_groups.count, error_group));
-	put(&d, o, "memory_warnings", json_array());
+	put(&d, o, "memory_warnings", list(&d, r, r->memory_warnings.count, memory_warning));
 	put(&d, o, "bottlenecks", list(&d, r, r->bottlenecks.count, bottleneck));
 	put(&d, o, "timeline", timeline(&d, r));
 	put(&d, o, "profile", profile(&d, r));

@@ -156,6 +156,7 @@ struct report_finding {
 	enum severity severity;
 	enum confidence confidence;
 	uint64_t fingerprint; /* 0 = none */
+	uint64_t part_of;     /* the m_n_plus_one finding at this fingerprint has it in; 0 = none */
 	const char *query;    /* NULL = none */
 	const char *unit;     /* shape of the unit, NULL = none */
 	const char *title;    /* one line */
@@ -187,6 +188,16 @@ struct report_coverage {
 struct report_library {
 	const char *name, *version, *path, *build_id;
 	uint64_t statements;
+};
+
+struct report_memory {
+	uint32_t tgid;
+	const char *process;
+	const char *kind; /* "threshold", "jump", "growth" */
+	enum severity severity;
+	uint64_t rss_kb;   /* at the last check */
+	uint64_t grown_kb; /* of a threshold: the most there was */
+	const char *evidence;
 };
 
 struct report_bottleneck {
@@ -241,6 +252,7 @@ struct report {
 	REPORT_LIST(report_coverage) coverage;
 	REPORT_LIST(report_library) libraries;
 	REPORT_LIST(report_bottleneck) bottlenecks;
+	REPORT_LIST(report_memory) memory_warnings;
 
 	REPORT_LIST(report_interval) timeline; /* of the whole window, in time order */
 	uint64_t timeline_width_ns;

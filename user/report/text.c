@@ -234,7 +234,13 @@ static void print_finding(struct text *t, const struct report_finding *f, size_t
 	text_labelled(t, 3, "unit", f->unit, 1);
 	if (f->confidence != CONFIDENCE_EXACT)
 		text_labelled(t, 3, "certainty", confidence_name(f->confidence), 0);
-	text_labelled(t, 3, "fix", f->recommendation, 0);
+	if (f->part_of) {
+		strbuf_reset(&line);
+		strbuf_addf(&line, "the repeated pattern that begins with [%s]", text_id(t, f->part_of));
+		text_labelled(t, 3, "part of", line.ptr, 0);
+	} else {
+		text_labelled(t, 3, "fix", f->recommendation, 0);
+	}
 	t->out->failed |= line.failed;
 	strbuf_free(&line);
 }

@@ -329,10 +329,20 @@ static void outside(struct transactions *t, struct conn *c, const struct stateme
 	}
 }
 
+/* Tells the statement what it ended. */
+static void note_end(const struct conn *was, struct statement *stmt)
+{
+	stmt->tx_ns = stmt->t_end > was->start ? stmt->t_end - was->start : 0;
+	stmt->tx_idle_max_ns = was->max_idle_ns;
+	stmt->tx_statements = was->statements;
+	stmt->tx_first = was->first;
+}
+
 int transactions_feed(struct transactions *t, struct statement *stmt, uint64_t outside_ns)
 {
 	struct table_key key = {(uint64_t)stmt->conn_gen << 32 | stmt->tgid, stmt->conn};
 	struct conn *c = table_put(t->conns, key, NULL);
+	struct conn was;
 
 	if (!c)
 		return -ENOMEM;
@@ -347,7 +357,10 @@ int transactions_feed(struct transactions *t, struct statement *stmt, uint64_t o
 			note_statement(c, stmt);
 	} else if (c->open) {
 		note_statement(c, stmt);
+		was = *c;
 		apply(t, c, stmt);
+		if (!c->open || c->start != was.start)
+			note_end(&was, stmt);
 	} else {
 		outside(t, c, stmt);
 	}

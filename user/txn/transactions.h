@@ -70,7 +70,8 @@ void transactions_free(struct transactions *t); /* accepts NULL */
 
 /*
  * A statement in order of start. `outside_ns`: CPU time of its thread outside of statements so far, by
- * samples. Fills its in_tx, tx_idle_ns and tx_idle_fingerprint. 0 or -ENOMEM.
+ * samples. Fills its in_tx, tx_idle_ns and tx_idle_fingerprint, and in what ends a transaction tx_ns and what
+ * goes with it. 0 or -ENOMEM.
  */
 int transactions_feed(struct transactions *t, struct statement *stmt, uint64_t outside_ns);
 /* The statement's connection was closed. 0. */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Detectors of failures and writes without effect: programs in which something must be found, and as many in
+ * which it must not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "program.h"
+
+/* ---- failures ---- */
+
+static void deadlock_again_and_again(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		fails(p, p->update, "40P01", 7);
+}
+
+static void busy_again_and_again(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		fails(p, p->insert, "SQLITE_BUSY_SNAPSHOT", 7);
+}
+
+static void deadlocks_of_different_rows(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		fails(p, p->update, "40P01", (uint64_t)i);
+}
+
+static void deadlocks_far_apart(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		fails(p, p->update, "40P01", 7);
+		pause_for(p, 5 * SECOND);
+	}
+}
+
+static void wrong_again_and_again(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		fails(p, p->update, "42P01", 7);
+}
+
+static void transaction_that_fails(struct program *p)
+{
+	same(p, p->begin, 0);
+	one(p, p->read, 1);
+	fails(p, p->insert, "23505", ++p->id);
+	same(p, p->rollback, 0);
+}
+
+static void transactions_fail(struct program *p)
+{
+	times(p, 6, transaction_that_fails);
+	times(p, 3, transaction_that_works);
+}
+
+static void few_transactions_fail(struct program *p)
+{
+	times(p, 6, transaction_that_fails);
+	times(p, 60, transaction_that_works);
+}
+
+static void four_transactions_fail(struct program *p)
+{
+	times(p, 4, transaction_that_fails);
+}
+
+static void given_up_without_an_error(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		same(p, p->begin, 0);
+		one(p, p->read, 1);
+		same(p, p->rollback, 0);
+	}
+}
+
+static void fails_and_commits(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		same(p, p->begin, 0);
+		fails(p, p->insert, "SQLITE_CONSTRAINT_UNIQUE", ++p->id);
+		same(p, p->commit, 0);
+	}
+}
+
+static void server_goes_away(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		fails(p, p->read, "57P01", ++p->id);
+		fails(p, p->items, "57P01", ++p->id);
+		fails(p, p->update, "57P01", ++p->id);
+	}
+}
+
+static void one_statement_fails_often(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 30; i++)
+		fails(p, p->read, "42P01", ++p->id);
+}
+
+static void errors_over_a_minute(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		fails(p, p->read, "57P01", ++p->id);
+		fails(p, p->items, "57P01", ++p->id);
+		fails(p, p->update, "57P01", ++p->id);
+		pause_for(p, 6 * SECOND);
+	}
+}
+
+static void statements_wrong_in_themselves(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		fails(p, p->read, "42P01", ++p->id);
+		fails(p, p->items, "42P01", ++p->id);
+		fails(p, p->update, "42P01", ++p->id);
+	}
+}
+
+static void different_errors(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		fails(p, p->read, "57P01", ++p->id);
+		fails(p, p->items, "42P01", ++p->id);
+		fails(p, p->update, "23505", ++p->id);
+	}
+}
+
+/* ---- writes ---- */
+
+static void updates_find_nothing(struct program *p)
+{
+	int i;
+
+	one(p, p->insert, 1);
+	for (i = 0; i < 25; i++)
+		one(p, p->update, 0);
+}
+
+static void updates_find_something(struct program *p)
+{
+	int i;
+
+	one(p, p->insert, 1);
+	for (i = 0; i < 25; i++)
+		one(p, p->update, i % 5 == 0);
+}
+
+static void rows_are_not_shown(struct program *p)
+{
+	int i;
+
+	one(p, p->insert, 0);
+	for (i = 0; i < 25; i++)
+		one(p, p->update, 0);
+}
+
+static void few_updates(struct program *p)
+{
+	int i;
+
+	one(p, p->insert, 1);
+	for (i = 0; i < 19; i++)
+		one(p, p->update, 0);
+}
+
+static const struct row rows[] = {
+	{"retry_storm", deadlock_again_and_again, 1},
+	{"retry_storm", busy_again_and_again, 1},
+	{"retry_storm", deadlocks_of_different_rows, 0},
+	{"retry_storm", deadlocks_far_apart, 0},
+	{"retry_storm", wrong_again_and_again, 0},
+	{"failed_transaction", transactions_fail, 1},
+	{"failed_transaction", few_transactions_fail, 0},
+	{"failed_transaction", four_transactions_fail, 0},
+	{"failed_transaction", given_up_without_an_error, 0},
+	{"failed_transaction", fails_and_commits, 0},
+	{"error_burst", server_goes_away, 1},
+	{"error_burst", one_statement_fails_often, 0},
+	{"error_burst", errors_over_a_minute, 0},
+	{"error_burst", different_errors, 0},
+	{"error_burst", statements_wrong_in_themselves, 0},
+	{"zero_row_write", updates_find_nothing, 1},
+	{"zero_row_write", updates_find_something, 0},
+	{"zero_row_write", rows_are_not_shown, 0},
+	{"zero_row_write", few_updates, 0},
+};
+
+int main(void)
+{
+	return run_rows(rows, sizeof(rows) / sizeof(rows[0]), NULL, 0);
+}
