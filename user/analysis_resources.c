@@ -160,7 +160,7 @@ static const char *impact_of(double share)
 
 /* Where time went, as far as it is known. */
 struct spent {
-	uint64_t db_ns, cpu_ns; /* CPU outside database calls */
+	uint64_t db_ns, lock_ns, cpu_ns; /* in database calls, waiting for locks in them, CPU outside them */
 	const char *cpu_from;
 };
 
@@ -173,13 +173,19 @@ static int add_cpu(struct table_key key, void *value, void *arg)
 	return 0;
 }
 
-/* The profile knows what was outside statements; without one, the processes' CPU time is an upper bound of
- * it. */
+static void add_wait(const struct stats_query *q, void *arg)
+{
+	*(uint64_t *)arg += q->wait_ns;
+}
+
+/* The profile knows what was outside statements; without one, the CPU time of the processes is an upper bound
+ * of it. */
 static struct spent spent_of(struct analysis *a)
 {
 	struct spent spent = {.db_ns = a->report.db_ns};
 	struct samples_totals samples;
 
+	stats_each_query(a->stats, add_wait, &spent.lock_ns);
 	samples_totals(a->samples, &samples);
 	if (samples.samples) {
 		spent.cpu_ns =
@@ -214,7 +220,7 @@ static void add_bottleneck(struct analysis *a, const char *kind, double share, c
 static void add_times(struct analysis *a, const struct spent *spent)
 {
 	double known = (double)spent->db_ns + (double)spent->cpu_ns;
-	struct strbuf evidence[2] = {{0}, {0}};
+	struct strbuf evidence[2] = {{0}, {0}}, lock = {0};
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
@@ -227,7 +233,15 @@ static void add_times(struct analysis *a, const struct spent *spent)
 		detect_add_ms(&evidence[i], a->report.duration_ns);
 		strbuf_adds(&evidence[i], ".");
 	}
-	add_bottleneck(a, "database", (double)spent->db_ns / known,
+	if (spent->lock_ns) {
+		detect_add_ms(&lock, spent->lock_ns);
+		strbuf_adds(&lock, " of the time in database calls was waiting for locks.");
+		add_bottleneck(
+			a, "lock", (double)spent->lock_ns / known,
+			"Shorten the transactions that hold them (see lock waits and long transactions).",
+			&lock);
+	}
+	add_bottleneck(a, "database", ((double)spent->db_ns - (double)spent->lock_ns) / known,
 		       "Start with the findings and the queries by total time.", &evidence[0]);
 	add_bottleneck(a, "cpu", (double)spent->cpu_ns / known, "Start with the hot functions.",
 		       &evidence[1]);
