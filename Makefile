@@ -56,7 +56,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
 DEMO_SRC := $(wildcard tools/demo.d/*.c)
 DEMO_BIN := $(DEMO_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help test test-unit test-kernels demo bench bench-report fuzz lint install uninstall clean
+.PHONY: all help test test-unit test-kernels demo bench bench-report bench-diff deb fuzz lint install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -70,6 +70,8 @@ help:
 	@echo 'make demo       trace a small shop with planted faults (root)'
 	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
 	@echo 'make bench-report  the price beside other tools: tests/bench/REPORT.md (root, 16 minutes; PAIRS=7)'
+	@echo 'make bench-diff  whether diff keeps its word: 100 comparisons of runs recorded for it (root, half an hour)'
+	@echo 'make deb        a Debian package in $(BUILD)'
 	@echo 'make fuzz       fuzz for FUZZ_SECONDS per target (default 60)'
 	@echo 'make test-kernels  the live tests under other kernels, in qemu (downloads them once; KERNEL=, OFFLINE=1)'
 	@echo 'make lint       rules of the tree, clang-format, clang-tidy, cppcheck, shellcheck'
@@ -154,7 +156,7 @@ $(BUILD)/fuzz/libapm.a: $(FUZZ_OBJ)
 $(FUZZ_BIN): $(BUILD)/%: %.c $(BUILD)/fuzz/libapm.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ)
-	$(Q)$(CLANG) $(CPPFLAGS) -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined \
+	$(Q)$(CLANG) $(CPPFLAGS) -Itests -O1 -g -std=gnu11 -fsanitize=address,undefined,fuzzer -fno-sanitize-recover=undefined \
 		-MMD -MP -o $@ $< $(BUILD)/fuzz/libapm.a -lelf -lz -ljansson -l:libiberty.a -lm
 
 # Programs traced by live tests: built as an ordinary project would be. A file may name its libraries in a line "LIBS: -lpq".
@@ -195,6 +197,12 @@ PAIRS ?= 7
 bench-report: all $(BENCH_BIN)
 	tests/bench/measure.py --pairs $(PAIRS)
 	tests/bench/report.py tests/bench/report.json
+
+bench-diff: all
+	tests/bench/diff_aa.py
+
+deb: all
+	tools/deb $(BUILD)
 
 # KERNEL= picks one, OFFLINE=1 re-uses what was downloaded.
 test-kernels: all $(LIVE_BIN)

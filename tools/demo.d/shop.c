@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A small web shop on an embedded SQLite database: worker threads serve made-up requests with pauses between
- * them. Five things are wrong with it on purpose (tools/demo.d/run looks for each of them in the report): N+1
- * list_products() asks for the vendor of each product on its own (and vendor has no index) slow query
- * search_reviews() reads every review identical query      every request reads the same setting eight times
- * failing statement redeem_coupon() uses a coupon twice CPU-hungry function  render_prices() computes for a
- * long time outside of SQL What customer_orders() and place_order() do is healthy.
+ * them. Five things are wrong with it on purpose (tools/demo.d/run looks for each of them in the report):
+ *
+ * - N+1: list_products() asks for the vendor of each product on its own (and vendor has no index)
+ * - slow query: search_reviews() reads every review
+ * - identical query: every request reads the same setting eight times
+ * - failing statement: redeem_coupon() uses a coupon twice
+ * - CPU-hungry function: render_prices() computes for a long time outside of SQL
+ *
+ * What customer_orders() and place_order() do is healthy.
  *
  *   shop DATABASE        serves until it is killed
  */
@@ -191,7 +195,7 @@ int main(int argc, char **argv)
 	static struct worker worker[WORKERS];
 	pthread_t thread[WORKERS];
 
-	if (argc != 2) {
+	if (argc != 2 || argv[1][0] == '-') {
 		fputs("usage: shop DATABASE\n", stderr);
 		return 2;
 	}

@@ -51,15 +51,16 @@ void board_page_query(struct board *b)
 {
 	const struct board_query *q = board_selected(b, NULL);
 	const struct board_data *d = &b->data;
-	struct strbuf line = {0};
+	struct strbuf line = {0}, *title;
 	size_t i;
 
 	if (!q) {
 		strbuf_adds(board_line(b, BOARD_DIM), "this query is no longer among those kept");
 		return;
 	}
-	strbuf_addf(board_line(b, BOARD_HEAD), "query %s  %s", format_id(q->fingerprint, 16),
-		    q->system ? q->system : "");
+	title = board_line(b, BOARD_HEAD);
+	strbuf_addf(title, "query %s  ", format_id(q->fingerprint, 16));
+	format_line(title, q->system);
 	board_wrap(b, BOARD_PLAIN, "", 0, q->text);
 	empty_line(b);
 	figures_line(b, "last 60 s", &q->side[SIDE_MINUTE], d->side[SIDE_MINUTE].db_ns);
