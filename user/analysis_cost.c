@@ -39,6 +39,8 @@ static void fill_overhead(struct analysis *a)
 	r->price_entry_ns = o->price_entry_ns;
 	r->price_return_ns = o->price_return_ns;
 	r->events_read = o->events_read;
+	r->cpu_wait_ns = o->cpu_wait_ns;
+	r->cpu_window_ns = o->cpu_window_ns;
 	r->overhead_limit = (double)o->limit_ppm / 1e6;
 	r->overhead_peak = (double)o->peak_ppm / 1e6;
 	r->overhead_changes = o->changes;

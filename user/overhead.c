@@ -36,6 +36,19 @@ static uint64_t own_rss_kb(void)
 	return kb;
 }
 
+/* Time in which somebody waited for a CPU, since boot (Documentation/accounting/psi.rst); 0 = not known. */
+static uint64_t cpu_wait_ns(void)
+{
+	FILE *f = fopen("/proc/pressure/cpu", "re");
+	unsigned long long us = 0;
+
+	if (f && fscanf(f, "some avg10=%*f avg60=%*f avg300=%*f total=%llu", &us) != 1)
+		us = 0;
+	if (f)
+		fclose(f);
+	return us * 1000;
+}
+
 static uint64_t own_cpu_ns(void)
 {
 	struct timespec ts;
@@ -66,7 +79,10 @@ static uint64_t programs_ns(const struct overhead_hits *h, const struct collect_
 
 void overhead_init(struct overhead *o, double limit, uint64_t now_ns)
 {
-	*o = (struct overhead){.begin_ns = now_ns, .last_ns = now_ns, .last_cpu_ns = own_cpu_ns()};
+	*o = (struct overhead){.begin_ns = now_ns,
+			       .last_ns = now_ns,
+			       .last_cpu_ns = own_cpu_ns(),
+			       .waited_at_begin = cpu_wait_ns()};
 	governor_init(&o->governor, limit);
 }
 
@@ -127,9 +143,10 @@ void overhead_review(struct overhead *o, struct collect *c, uint64_t calls, uint
 		obey(o, c, before, share, tell, arg);
 }
 
-void overhead_total(const struct overhead *o, const struct collect *c, uint64_t calls,
+void overhead_total(const struct overhead *o, const struct collect *c, uint64_t calls, uint64_t now_ns,
 		    struct rec_overhead *out)
 {
+	uint64_t waited = cpu_wait_ns();
 	struct overhead_hits hits = hits_now(c, calls);
 	struct collect_cost cost;
 
@@ -149,4 +166,8 @@ void overhead_total(const struct overhead *o, const struct collect *c, uint64_t 
 		.level = (uint8_t)o->governor.level,
 		.changes = o->changes,
 	};
+	if (waited && o->waited_at_begin) {
+		out->cpu_wait_ns = waited - o->waited_at_begin;
+		out->cpu_window_ns = now_ns - o->begin_ns;
+	}
 }

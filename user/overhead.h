@@ -18,6 +18,7 @@ struct overhead_hits {
 struct overhead {
 	struct governor governor;
 	uint64_t begin_ns, last_ns, last_cpu_ns;
+	uint64_t waited_at_begin; /* for a CPU, by anybody; 0 = not known */
 	struct overhead_hits last_hits;
 	double peak; /* largest share of one core between two checks */
 	uint32_t changes;
@@ -36,8 +37,8 @@ void overhead_init(struct overhead *o, double limit, uint64_t now_ns);
 void overhead_review(struct overhead *o, struct collect *c, uint64_t calls, uint64_t now_ns,
 		     overhead_tell_fn tell, void *arg);
 
-/* All that was spent so far. */
-void overhead_total(const struct overhead *o, const struct collect *c, uint64_t calls,
+/* All that was spent so far, and how busy the machine was. */
+void overhead_total(const struct overhead *o, const struct collect *c, uint64_t calls, uint64_t now_ns,
 		    struct rec_overhead *out);
 
 #endif

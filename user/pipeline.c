@@ -476,7 +476,8 @@ static void tell_cost(struct pipeline *p)
 {
 	struct record rec = {0};
 
-	overhead_total(&p->overhead, p->collect, enrich_calls(p->enrich), &rec.overhead);
+	overhead_total(&p->overhead, p->collect, enrich_calls(p->enrich), clock_ns(CLOCK_MONOTONIC),
+		       &rec.overhead);
 	enrich_pass(p->enrich, REC_OVERHEAD, 0, &rec);
 }
 

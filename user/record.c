@@ -108,7 +108,7 @@ static const struct field overhead_fields[] = {
 	FIELD(overhead.agent_cpu_ns),	FIELD(overhead.agent_rss_kb),	 FIELD(overhead.probes),
 	FIELD(overhead.price_entry_ns), FIELD(overhead.price_return_ns), FIELD(overhead.limit_ppm),
 	FIELD(overhead.peak_ppm),	FIELD(overhead.changes),	 FIELD(overhead.level),
-	FIELD(overhead.events_read),
+	FIELD(overhead.events_read),	FIELD(overhead.cpu_wait_ns),	 FIELD(overhead.cpu_window_ns),
 };
 
 static const struct field site_fields[] = {

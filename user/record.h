@@ -6,9 +6,10 @@
  *                                                                     +-> analysis
  *
  * A record is a struct apm_hdr followed by a body. Kinds 1..63 that need no redaction (APM_EV_STMT, PREPARE,
- * CLOSE, FORK, EXEC, EXIT, SPAN_*) pass through unchanged; raw text, error messages, connections and stacks never do:
- * they become REC_TEXT, REC_ERROR, REC_CONN, REC_SAMPLE. Little-endian, fixed-width; strings are a u32 length
- * and the bytes. Kinds are append-only, and a body may grow at its end: decoders read what they know.
+ * CLOSE, FORK, EXEC, EXIT, SPAN_*) pass through unchanged; raw text, error messages, connections and stacks
+ * never do: they become REC_TEXT, REC_ERROR, REC_CONN, REC_SAMPLE. Little-endian, fixed-width; strings are a
+ * u32 length and the bytes. Kinds are append-only, and a body may grow at its end: decoders read what they
+ * know.
  */
 #ifndef APM_RECORD_H
 #define APM_RECORD_H
@@ -189,6 +190,10 @@ struct rec_overhead {
 	uint32_t changes;     /* how often more or less was collected to stay below the limit */
 	uint64_t events_read; /* of those that the probes sent */
 	uint8_t level;	      /* what is collected at the end: enum detail_level */
+	/* Of the machine while the trace ran: somebody waited for a CPU this long (pressure stall
+	 * information), of … */
+	uint64_t cpu_wait_ns;
+	uint64_t cpu_window_ns; /* … 0 = not known */
 };
 
 struct rec_site {
@@ -223,9 +228,9 @@ enum rec_span_test {
 };
 
 struct rec_span {
-	uint32_t span;	    /* number in its events */
-	uint8_t work;	    /* enum rec_span_work */
-	uint8_t error_test; /* enum rec_span_test */
+	uint32_t span;	      /* number in its events */
+	uint8_t work;	      /* enum rec_span_work */
+	uint8_t error_test;   /* enum rec_span_test */
 	uint64_t error_value; /* signed */
 	struct str name;      /* "handle_request" */
 	struct str binary;    /* as given */

@@ -167,6 +167,8 @@ static void same_facts(const struct record *a, const struct record *b)
 		SAME(overhead.probes);
 		SAME(overhead.price_entry_ns);
 		SAME(overhead.price_return_ns);
+		SAME(overhead.cpu_wait_ns);
+		SAME(overhead.cpu_window_ns);
 	}
 }
 

@@ -8,6 +8,7 @@
 #define APM_DIFF_COMPARE_H
 
 #include "diff/interval.h"
+#include "diff/noise.h"
 #include "diff/observe.h"
 #include "report/model.h"
 
@@ -26,6 +27,7 @@ struct diff_figure {
 struct diff_query {
 	uint64_t fingerprint;
 	const struct report_query *a, *b; /* NULL = not executed in that run */
+	struct diff_figure fastest;	  /* duration: of the fastest tenth the longest, ns; ratio */
 	struct diff_figure typical;	  /* duration: geometric mean, ns; ratio */
 	struct diff_figure average;	  /* arithmetic mean, the same; not judged: a busy machine moves it */
 	struct diff_figure failed;	  /* share of executions; absolute */
@@ -72,6 +74,9 @@ struct diff {
 struct diff *diff_new(const struct diff_side *a, const struct diff_side *b,
 		      const struct diff_options *options);
 void diff_free(struct diff *d); /* accepts NULL */
+
+/* Whether a query takes another time: worse where one figure is. */
+enum diff_change diff_latency(const struct diff_query *q);
 
 /* "regression", "improvement", "no change", or "not comparable" when nothing was executed often enough. */
 const char *diff_verdict(const struct diff *d);

@@ -81,6 +81,8 @@ static void add_durations(struct text *t, const char *label, const struct diff_f
 
 /* ---- sections ---- */
 
+#define BUSY_SHARE 0.1 /* worth a word */
+
 static void print_verdict(struct text *t)
 {
 	const struct diff *d = t->d;
@@ -111,6 +113,15 @@ static void print_side(struct text *t, const char *label, const struct report *r
 		    r->lower_bounds ? "at least " : "", format_count(r->statements), format_time(r->db_ns),
 		    r->target ? r->target : "");
 	line(t, "  ", s.ptr);
+	strbuf_reset(&s);
+	if (noise_of(r).pressure >= BUSY_SHARE && r->cpu_window_ns) {
+		strbuf_addf(
+			&s,
+			"%s: a busy machine: programs waited for a CPU in %s of the time, so that intervals "
+			"are wide",
+			label, format_percent(noise_of(r).pressure));
+		line(t, "  ", s.ptr);
+	}
 	t->out->failed |= s.failed;
 	strbuf_free(&s);
 }
@@ -118,12 +129,13 @@ static void print_side(struct text *t, const char *label, const struct report *r
 static void print_query(struct text *t, const struct diff_query *q)
 {
 	strbuf_addf(t->out, "  [%s] ", format_id(q->fingerprint, 8));
-	color(t, change_sgr(q->typical.change));
-	strbuf_adds(t->out, q->typical.change == DIFF_WORSE ? "slower" : "faster");
+	color(t, change_sgr(diff_latency(q)));
+	strbuf_adds(t->out, diff_latency(q) == DIFF_WORSE ? "slower" : "faster");
 	color(t, "0");
 	strbuf_addf(t->out, ", %s and %s executions, %s and %s of all database time\n",
 		    format_count(q->a->calls), format_count(q->b->calls), format_percent(q->a->share),
 		    format_percent(q->b->share));
+	add_durations(t, "fastest", &q->fastest);
 	add_durations(t, "typical", &q->typical);
 	add_durations(t, "average", &q->average);
 	strbuf_addf(t->out, "    %-8s %s -> %s\n", "p95", format_time(q->a->p95_ns),
@@ -142,13 +154,13 @@ static void print_latency(struct text *t)
 	int pass;
 
 	for (i = 0; i < t->d->queries.count; i++)
-		all += is_change(t->d->queries.item[i].typical.change);
+		all += is_change(diff_latency(&t->d->queries.item[i]));
 	if (!all)
 		return;
 	title(t, "LATENCY");
 	for (pass = DIFF_WORSE; pass >= DIFF_BETTER; pass--)
 		for (i = 0; i < t->d->queries.count && shown < t->top; i++)
-			if ((int)t->d->queries.item[i].typical.change == pass) {
+			if ((int)diff_latency(&t->d->queries.item[i]) == pass) {
 				print_query(t, &t->d->queries.item[i]);
 				shown++;
 			}
@@ -163,7 +175,7 @@ static void print_tails(struct text *t)
 	for (i = 0; i < t->d->queries.count && shown < t->top; i++) {
 		const struct diff_query *q = &t->d->queries.item[i];
 
-		if (!is_change(q->average.change) || is_change(q->typical.change))
+		if (!is_change(q->average.change) || is_change(diff_latency(q)))
 			continue;
 		if (!shown++)
 			title(t, "LONG EXECUTIONS (not judged: locks, or a busy machine)");

@@ -18,14 +18,27 @@ struct observation {
 	struct table *calls;   /* (unit, fingerprint) -> struct observed_calls */
 };
 
+static void release_query(struct table_key key, void *value, void *arg)
+{
+	hist_free(&((struct observed_query *)value)->durations);
+}
+
+static void release_unit(struct table_key key, void *value, void *arg)
+{
+	struct observed_unit *u = value;
+
+	hist_free(&u->durations);
+	hist_free(&u->db_times);
+}
+
 struct observation *observation_new(void)
 {
 	struct observation *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return NULL;
-	o->queries = table_new(QUERIES_MAX, sizeof(struct observed_query), NULL, NULL);
-	o->units = table_new(UNITS_MAX, sizeof(struct observed_unit), NULL, NULL);
+	o->queries = table_new(QUERIES_MAX, sizeof(struct observed_query), release_query, NULL);
+	o->units = table_new(UNITS_MAX, sizeof(struct observed_unit), release_unit, NULL);
 	o->calls = table_new(CALLS_MAX, sizeof(struct observed_calls), NULL, NULL);
 	if (!o->queries || !o->units || !o->calls) {
 		observation_free(o);
@@ -53,7 +66,7 @@ int observation_statement(struct observation *o, const struct statement *stmt)
 		return -ENOMEM;
 	series_add(&q->duration_ns, (double)stmt->duration_ns);
 	series_add(&q->failed, stmt->error != 0);
-	return 0;
+	return hist_add(&q->durations, stmt->duration_ns);
 }
 
 /* Units in which the statement did not occur count as well. */
@@ -91,7 +104,9 @@ int observation_unit(struct observation *o, const struct unit *unit)
 	series_add(&u->duration_ns, (double)(unit->end - unit->start));
 	series_add(&u->statements, (double)(unit->statements + unit->control));
 	series_add(&u->db_ns, (double)unit->db_ns);
-	return 0;
+	return hist_add(&u->durations, unit->end - unit->start) || hist_add(&u->db_times, unit->db_ns)
+		       ? -ENOMEM
+		       : 0;
 }
 
 static int end_calls(struct table_key key, void *value, void *arg)

@@ -3,11 +3,13 @@
 #ifndef APM_DIFF_OBSERVE_H
 #define APM_DIFF_OBSERVE_H
 
+#include "base/hist.h"
 #include "diff/series.h"
 #include "txn/unit.h"
 
 struct observed_query {
 	struct series duration_ns, failed;
+	struct hist durations;
 };
 
 /* Units of one program that begin with the same statement. */
@@ -16,6 +18,7 @@ struct observed_unit {
 	uint64_t first; /* fingerprint of its first statement */
 	char comm[16];
 	struct series duration_ns, statements, db_ns;
+	struct hist durations, db_times;
 };
 
 /* How often a unit executes a statement. */

@@ -381,6 +381,8 @@ static json_t *overhead(struct doc *d, const struct report *r)
 	put(d, o, "peak_percent", of_real(r->overhead_peak * 100));
 	put(d, o, "level", of_string(d, r->overhead_level));
 	put(d, o, "changes", of_int(r->overhead_changes));
+	put(d, o, "cpu_pressure",
+	    r->cpu_window_ns ? json_real((double)r->cpu_wait_ns / (double)r->cpu_window_ns) : json_null());
 	return o;
 }
 

@@ -32,7 +32,7 @@ const char *confidence_name(enum confidence confidence);  /* "none", "likely", "
 
 /* The last minute before the end: a rolling window. */
 struct report_recent {
-	uint64_t window_ns; /* its length: 59 to 60 s, less in a shorter run */
+	uint64_t window_ns;			/* its length: 59 to 60 s, less in a shorter run */
 	uint64_t calls, control, errors, units; /* those of a query: control and units are 0 */
 	uint64_t db_ns, p50_ns, p95_ns, p99_ns;
 };
@@ -54,10 +54,10 @@ struct report_query {
 	uint64_t bytes;	  /* moved by COPY */
 	uint64_t wait_ns; /* for locks */
 	uint64_t cpu_samples;
-	double share;	  /* of all db time, 0..1 */
-	uint64_t running; /* still running at the end */
-	const char *call_site; /* who called one of its executions; NULL = not known */
-	const char *const *prepared; /* names it was prepared under, some of them; NULL-terminated */
+	double share;		      /* of all db time, 0..1 */
+	uint64_t running;	      /* still running at the end */
+	const char *call_site;	      /* who called one of its executions; NULL = not known */
+	const char *const *prepared;  /* names it was prepared under, some of them; NULL-terminated */
 	struct report_recent *recent; /* the last minute; NULL = not known: too many queries at once */
 };
 
@@ -104,7 +104,10 @@ struct report_attribute {
 	uint64_t count, unknown; /* calls of which it is known, and is not */
 	double sum;
 	int64_t min, max;
-	struct { size_t count; struct report_value *item; } values; /* of texts: the commonest first */
+	struct {
+		size_t count;
+		struct report_value *item;
+	} values;	/* of texts: the commonest first */
 	uint64_t other; /* calls with texts that are not among them */
 };
 
@@ -116,7 +119,7 @@ struct report_unit {
 	uint64_t total_ns, db_ns, p50_ns, p95_ns, max_ns;
 	double statements_per_unit;
 	enum confidence confidence;
-	const char *type;	/* "request", "background", "scheduled"; NULL = not known */
+	const char *type;		    /* "request", "background", "scheduled"; NULL = not known */
 	uint64_t ok, failed, left, running; /* how they ended; the rest is not known */
 	uint64_t queries, cache_spans, cache_hits, cache_misses, queue_spans;
 	int cpu_known, cpu_sampled; /* by samples: an estimate */
@@ -124,7 +127,10 @@ struct report_unit {
 	int rss_known;
 	int64_t rss_growth, rss_most; /* bytes: in all of them, and in one */
 	int is_span, never_called;
-	struct { size_t count; struct report_attribute *item; } attributes;
+	struct {
+		size_t count;
+		struct report_attribute *item;
+	} attributes;
 };
 
 /* Database transactions of one system that begin with the same statement. */
@@ -269,7 +275,9 @@ struct report {
 	double overhead_limit, overhead_peak; /* shares of one core; limit 0 = none */
 	uint32_t overhead_changes;
 	uint64_t events_read;
-	const char *overhead_level; /* what was collected at the end: "full" … */
+	const char *overhead_level;	     /* what was collected at the end: "full" … */
+	uint64_t cpu_wait_ns, cpu_window_ns; /* somebody on the machine waited for a CPU so long of that; 0 of
+						0 = not known */
 };
 
 struct stacks;
