@@ -15,8 +15,9 @@
 #define SPANS_MAX 65536
 
 static const char usage[] =
-	"Usage: apm-bpf detect --jsonl\n"
-	"Reads scenarios, one JSON object per line, and writes what the detectors find in each.\n";
+	"usage: apm-bpf detect --jsonl\n"
+	"Reads scenarios, one JSON object per line of standard input, and writes what the\n"
+	"detectors find in each, one line of JSON for each.\n";
 
 struct scenario {
 	json_t *in;

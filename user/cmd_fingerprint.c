@@ -13,18 +13,19 @@
 #include "sql/sql.h"
 
 static const char usage[] =
-	"Usage: apm-bpf fingerprint [OPTION]... [QUERY]...\n"
-	"Prints the fingerprint and the normalised text of queries: the arguments, else one query per line "
-	"of stdin.\n"
-	"\n"
+	"usage: apm-bpf fingerprint [OPTION…] [QUERY…]\n"
+	"Prints the fingerprint and the normalised text of queries: the arguments, else\n"
+	"one query per line of standard input.\n"
 	"  -d, --dialect D   postgresql, mysql, sqlite or generic (default)\n"
-	"  -f, --file F      statements of a whole file, each ended by `;` (`-` is stdin)\n"
-	"      --jsonl       one JSON object per line in, one out: {\"id\", \"dialect\", \"query\" or "
-	"\"query_hex\"} gives\n"
-	"                    {\"id\", \"fingerprint\", \"normalized\", \"operation\", \"collections\", "
-	"\"summary\", \"class\",\n"
-	"                    \"literal_hash\", \"tags\"} or {\"id\", \"error\"}\n"
-	"  -h, --help        this text\n";
+	"  -f, --file F      statements of a whole file, each ended by ; (- is stdin)\n"
+	"      --jsonl       one JSON object per line in, one out:\n"
+	"                    {\"id\", \"dialect\", \"query\" or \"query_hex\"} gives {\"id\",\n"
+	"                    \"fingerprint\", \"normalized\", \"operation\", \"collections\",\n"
+	"                    \"summary\", \"class\", \"literal_hash\", \"tags\"}, or {\"id\",\n"
+	"                    \"error\"}\n"
+	"  -h, --help        this text\n"
+	"Example\n"
+	"  apm-bpf fingerprint \"SELECT name FROM users WHERE id = 7\"\n";
 
 struct job {
 	struct sql_options sql;

@@ -114,7 +114,8 @@ void options_help(enum command_id command, struct strbuf *out)
 		help_program(out);
 		return;
 	}
-	strbuf_addf(out, "usage: apm-bpf %s %s\n%s\n", row->name, row->usage, row->help);
+	strbuf_addf(out, "usage: apm-bpf %s [OPTION…]%s%s\n%s\n", row->name, *row->usage ? " " : "",
+		    row->usage, row->about);
 	help_options(command, out);
 	if (command == COMMAND_RECORD)
 		help_variables(command, out);

@@ -25,6 +25,9 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.name = "top",
 			.usage = "-p PID | -- COMMAND…",
 			.help = "the same on a live screen",
+			.about = "Traces and shows a live screen: rates, failures, percentiles of each query "
+				 "over\nthe last 60 seconds beside the whole run. q leaves it, and the "
+				 "report follows.",
 			.needs_target = 1,
 			.example = "sudo apm-bpf top --comm gunicorn",
 		},
@@ -33,6 +36,8 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.name = "record",
 			.usage = "-o FILE -p PID | -- COMMAND…",
 			.help = "write a capture for later",
+			.about =
+				"Traces and writes a capture; 'apm-bpf report' reads it later, without root.",
 			.needs_target = 1,
 			.output_missing = "record needs -o FILE, the capture to write",
 			.example = "sudo apm-bpf record -p 1234 --duration 60 -o shop.apm",
@@ -42,6 +47,7 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.name = "report",
 			.usage = "CAPTURE",
 			.help = "report from it, without root",
+			.about = "Reports from a CAPTURE that 'record' or -o wrote; needs no root.",
 			.needs_capture = 1,
 			.example = "apm-bpf report shop.apm --slow-ms 50 --json",
 		},
@@ -50,6 +56,8 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.name = "flame",
 			.usage = "CAPTURE [--query ID] -o FILE.svg",
 			.help = "CPU flame graph from it",
+			.about = "Draws the CPU samples of a CAPTURE as a flame graph: all, or those of one "
+				 "query.",
 			.needs_capture = 1,
 			.output_missing = "flame needs -o FILE.svg or --folded FILE",
 			.example = "apm-bpf flame shop.apm --query 5f3a0c11 -o users.svg",
@@ -59,6 +67,9 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.name = "diff",
 			.usage = "BEFORE AFTER",
 			.help = "what changed between them",
+			.about =
+				"Compares two captures of the same work: what became slower, faster or "
+				"more\nfrequent by more than chance, and which findings are new or resolved.",
 			.needs_capture = 2,
 			.example = "apm-bpf diff main.apm branch.apm --fail-on regression",
 		},
@@ -81,6 +92,7 @@ const struct command_row command_rows[COMMAND_COUNT] = {
 			.name = "list",
 			.usage = "",
 			.help = "what could be traced here",
+			.about = "Lists the processes that could be traced here, and what to type.",
 		},
 };
 

@@ -35,7 +35,8 @@ struct option_row {
 struct command_row {
 	const char *name;
 	const char *usage; /* what follows the name */
-	const char *help;
+	const char *help;  /* in the program's help */
+	const char *about; /* in its own: what it does, in lines; NULL = parses its arguments itself */
 	int own_arguments; /* parses its arguments itself */
 	int needs_capture; /* how many */
 	int needs_target;

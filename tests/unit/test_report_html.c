@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <math.h>
 #include <cmocka.h>
 
 #include "profile/profile.h"
+#include "report/html.h"
 #include "report/report.h"
 #include "report_fixture.h"
 #include "skip.h"
@@ -172,6 +174,85 @@ static char *in_browser(const struct strbuf *page, const char *want)
 	return text;
 }
 
+/* What a colour of the style's nth scheme is. */
+static double luminance(const char *name, int scheme)
+{
+	const char *at = html_style;
+	double sum = 0;
+	unsigned int rgb;
+	int i;
+
+	for (i = 0; i <= scheme; i++) {
+		at = strstr(at, name);
+		assert_non_null(at);
+		at += strlen(name);
+	}
+	at = strchr(at, '#') + 1;
+	rgb = (unsigned int)strtoul(at, NULL, 16);
+	if (strspn(at, "0123456789abcdef") == 3)
+		rgb = (rgb >> 8) * 0x110000 + (rgb >> 4 & 15) * 0x1100 + (rgb & 15) * 0x11;
+	/* WCAG 2.1, relative luminance */
+	for (i = 0; i < 3; i++) {
+		static const double weight[] = {0.2126, 0.7152, 0.0722};
+		double c = (rgb >> (16 - 8 * i) & 255) / 255.0;
+
+		sum += weight[i] * (c <= 0.03928 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4));
+	}
+	return sum;
+}
+
+/* WCAG 2.1, 1.4.3: at least 4.5 for text. */
+static void is_readable(double one, double other, const char *what)
+{
+	double contrast = one > other ? (one + 0.05) / (other + 0.05) : (other + 0.05) / (one + 0.05);
+
+	if (contrast < 4.5)
+		fail_msg("%s: contrast %.2f", what, contrast);
+}
+
+static void contrast(void **state)
+{
+	static const char *const text[] = {"--text: ", "--faint: ", "--bar: ", "--accent: "};
+	static const char *const badges[] = {
+		".badge { color: #fff; background: ", ".critical .badge { background: ",
+		".high .badge { background: ", ".medium .badge { background: ", ".low .badge { background: "};
+	size_t i;
+	int scheme;
+
+	for (scheme = 0; scheme < 2; scheme++) {
+		for (i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
+			is_readable(luminance(text[i], scheme), luminance("--paper: ", scheme), text[i]);
+			is_readable(luminance(text[i], scheme), luminance("--card: ", scheme), text[i]);
+		}
+	}
+	for (i = 0; i < sizeof(badges) / sizeof(badges[0]); i++)
+		is_readable(1, luminance(badges[i], 0), badges[i]);
+}
+
+/* Every place that is linked to is there, and what scrolls takes the keyboard. */
+static void can_be_walked_through(void **state)
+{
+	struct report r = fixture_report();
+	struct stacks *st = some_stacks();
+	struct strbuf out = written(&r, 3, st);
+	const char *at;
+	int links = 0;
+
+	for (at = out.ptr; (at = strstr(at, "href=\"#")); links++) {
+		char want[64];
+
+		at += strlen("href=\"#");
+		snprintf(want, sizeof(want), " id=\"%.*s\"", (int)strcspn(at, "\""), at);
+		has(&out, want);
+	}
+	assert_true(links > 8);
+	assert_int_equal(count_of(out.ptr, "<table>"), count_of(out.ptr, "tabindex=\"0\" aria-label="));
+	assert_int_equal(count_of(out.ptr, "<th>"), 0);
+	has(&out, "<html lang=\"en\">");
+	strbuf_free(&out);
+	stacks_free(st);
+}
+
 static void opens_in_a_browser(void **state)
 {
 	struct stacks *st = some_stacks();
@@ -204,6 +285,8 @@ int main(void)
 		cmocka_unit_test(cuts_to_top),
 		cmocka_unit_test(hostile_text_stays_text),
 		cmocka_unit_test(flame_graph_is_inside),
+		cmocka_unit_test(contrast),
+		cmocka_unit_test(can_be_walked_through),
 		cmocka_unit_test(opens_in_a_browser),
 	};
 

@@ -176,13 +176,17 @@ static void add_header_row(const struct page *p, const struct report_table *tabl
 {
 	size_t i;
 
-	strbuf_adds(p->out, "<div class=\"wide\"><table><thead><tr>");
+	/* Wide tables scroll, by keys too. */
+	strbuf_addf(p->out,
+		    "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"%s\">"
+		    "<table><thead><tr>",
+		    table->title);
 	for (i = 0; i < table->columns; i++)
-		strbuf_addf(p->out, "<th%s>%s</th>",
+		strbuf_addf(p->out, "<th scope=\"col\"%s>%s</th>",
 			    table->column[i].kind == CELL_NUMBER ? " class=\"n\"" : "",
 			    table->column[i].title);
 	if (table->spread)
-		strbuf_adds(p->out, "<th>spread</th>");
+		strbuf_adds(p->out, "<th scope=\"col\">spread</th>");
 	strbuf_adds(p->out, "</tr></thead><tbody>\n");
 }
 
@@ -430,6 +434,27 @@ static void add_flame(const struct page *p, const struct stacks *stacks)
 	strbuf_free(&svg);
 }
 
+static void add_place(const struct page *p, const char *id, const char *title, int is_there)
+{
+	if (is_there)
+		strbuf_addf(p->out, "<li><a href=\"#%s\">%s</a></li>\n", id, title);
+}
+
+/* Links to the sections that follow. */
+static void add_contents(const struct page *p, const struct stacks *stacks)
+{
+	size_t i;
+
+	strbuf_adds(p->out, "<nav aria-label=\"Contents\"><ul>\n");
+	add_place(p, "findings", "Findings", p->r->findings.count > 0);
+	add_place(p, "timeline", "Over the window", p->r->timeline.count > 1);
+	add_place(p, "summary", "Summary", 1);
+	for (i = 0; i < report_table_count; i++)
+		add_place(p, report_tables[i].id, report_tables[i].title, report_tables[i].rows(p->r) > 0);
+	add_place(p, "flame", "CPU flame graph", stacks && stacks_total(stacks));
+	strbuf_adds(p->out, "</ul></nav>\n");
+}
+
 int report_html(const struct report *r, const struct report_style *style, struct strbuf *out)
 {
 	struct page p = {.r = r, .out = out, .top = style->top ? style->top : SIZE_MAX};
@@ -447,12 +472,14 @@ int report_html(const struct report *r, const struct report_style *style, struct
 	strbuf_adds(out, html_style);
 	strbuf_adds(out, "</style></head><body>\n");
 	add_head(&p);
+	add_contents(&p, style->stacks);
+	strbuf_adds(out, "<main>\n");
 	add_findings(&p);
 	add_timeline(&p);
 	add_summary(&p);
 	for (i = 0; i < report_table_count; i++)
 		add_table(&p, &report_tables[i]);
 	add_flame(&p, style->stacks);
-	strbuf_adds(out, "</body></html>\n");
+	strbuf_adds(out, "</main></body></html>\n");
 	return out->failed ? -ENOMEM : 0;
 }

@@ -31,6 +31,8 @@ const char html_style[] =
 	"td.code { min-width: 14rem; }\n"
 	"tr:target { background: var(--card); outline: 2px solid var(--bar); }\n"
 	"a { color: var(--bar); }\n"
+	":focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }\n"
+	"nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; margin: 0; list-style: none; }\n"
 	"ol { padding: 0; list-style: none; }\n"
 	".finding { border: 1px solid var(--line); border-left: 5px solid var(--faint); border-radius: 6px;\n"
 	"\tpadding: .7rem 1rem; margin: .7rem 0; }\n"

@@ -327,6 +327,20 @@ static void fact_time(const struct report *r, struct strbuf *out)
 			    format_time(r->p99_ns));
 }
 
+void report_add_recent(const struct report *r, struct strbuf *out)
+{
+	const struct report_recent *m = &r->recent;
+
+	if (!m->window_ns || m->window_ns >= r->duration_ns)
+		return;
+	strbuf_addf(out, "statements %s, %s/s; failed %s", format_count(m->calls),
+		    format_count((uint64_t)((double)m->calls * 1e9 / (double)m->window_ns + 0.5)),
+		    format_count(m->errors));
+	if (m->calls)
+		strbuf_addf(out, "; p50 %s, p95 %s, p99 %s", format_time(m->p50_ns), format_time(m->p95_ns),
+			    format_time(m->p99_ns));
+}
+
 static void fact_units(const struct report *r, struct strbuf *out)
 {
 	if (!r->units && !r->transactions)
@@ -361,9 +375,9 @@ static void fact_cost(const struct report *r, struct strbuf *out)
 }
 
 const struct report_fact report_facts[] = {
-	{"Target", fact_target},	{"Window", fact_window},       {"Statements", fact_statements},
-	{"Database time", fact_time},	{"Units of work", fact_units}, {"Profile", fact_profile},
-	{"Cost of tracing", fact_cost},
+	{"Target", fact_target},      {"Window", fact_window},		{"Statements", fact_statements},
+	{"Database time", fact_time}, {"Last 60 s", report_add_recent}, {"Units of work", fact_units},
+	{"Profile", fact_profile},    {"Cost of tracing", fact_cost},
 };
 
 const size_t report_fact_count = COUNT(report_facts);

@@ -282,40 +282,46 @@ static void target_line(struct text *t, struct strbuf *line)
 	strbuf_reset(line);
 }
 
+void text_add_library(struct strbuf *out, const struct report_library *l)
+{
+	strbuf_adds(out, l->name);
+	if (l->version && *l->version)
+		strbuf_addf(out, " %s", l->version);
+}
+
+/* Whether another copy of the same library, and one that was used, has been named. */
+static int is_repeated(const struct report *r, size_t i)
+{
+	const struct report_library *l = r->libraries.item;
+	size_t k;
+
+	for (k = 0; k < i; k++)
+		if (l[k].statements && !strcmp(l[k].name, l[i].name) && l[k].version && l[i].version &&
+		    !strcmp(l[k].version, l[i].version))
+			return 1;
+	return 0;
+}
+
 static void coverage_line(struct text *t, struct strbuf *line)
 {
 	const struct report *r = t->r;
 	size_t processes = coverage_count(r, "process"), libraries = coverage_count(r, "library");
-	size_t missing = coverage_count(r, "missing"), i;
+	size_t missing = coverage_count(r, "missing"), named = 0, i;
 
 	strbuf_addf(line, "%zu process%s; ", processes, processes == 1 ? "" : "es");
-	for (i = 0; i < r->libraries.count; i++)
-		strbuf_addf(line, "%s%s %s", i ? ", " : "", r->libraries.item[i].name,
-			    r->libraries.item[i].version ? r->libraries.item[i].version : "");
-	if (!r->libraries.count && libraries)
+	for (i = 0; i < r->libraries.count; i++) {
+		if (!r->libraries.item[i].statements || is_repeated(r, i))
+			continue;
+		strbuf_adds(line, named++ ? ", " : "");
+		text_add_library(line, &r->libraries.item[i]);
+	}
+	if (!named && libraries)
 		strbuf_addf(line, "%zu librar%s, not called", libraries, libraries == 1 ? "y" : "ies");
-	else if (!r->libraries.count)
+	else if (!named)
 		strbuf_adds(line, "no library");
 	if (missing)
 		strbuf_addf(line, "; %zu seen and not watched (see coverage)", missing);
 	text_labelled(t, 2, "watched", line->ptr, 0);
-	strbuf_reset(line);
-}
-
-/* Beside the whole of a longer run: how it is now. */
-static void last_minute_line(struct text *t, struct strbuf *line)
-{
-	const struct report_recent *m = &t->r->recent;
-
-	if (m->window_ns >= t->r->duration_ns || !m->window_ns)
-		return;
-	strbuf_addf(line, "%s statements, %s/s; failed %s", format_count(m->calls),
-		    format_count((uint64_t)((double)m->calls * 1e9 / (double)m->window_ns + 0.5)),
-		    format_count(m->errors));
-	if (m->calls)
-		strbuf_addf(line, "; p50 %s, p95 %s, p99 %s", format_time(m->p50_ns), format_time(m->p95_ns),
-			    format_time(m->p99_ns));
-	text_labelled(t, 2, "last 60 s", line->ptr, 0);
 	strbuf_reset(line);
 }
 
@@ -348,7 +354,9 @@ void text_summary(struct text *t)
 		text_labelled(t, 2, "db time", line.ptr, 0);
 		strbuf_reset(&line);
 	}
-	last_minute_line(t, &line);
+	report_add_recent(r, &line);
+	text_labelled(t, 2, "last 60 s", line.ptr, 0);
+	strbuf_reset(&line);
 	if (r->units || r->transactions) {
 		strbuf_addf(&line, "%s", format_count(r->units));
 		if (r->transactions)

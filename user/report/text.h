@@ -35,6 +35,8 @@ const char *text_id(const struct text *t, uint64_t fingerprint);
 void text_color(struct text *t, const char *sgr);
 void text_plain(struct text *t);
 
+/* "sqlite3 3.40.1" */
+void text_add_library(struct strbuf *out, const struct report_library *l);
 void text_title(struct text *t, const char *title, const char *detail);
 /* Foreign text wrapped at the width; the cursor stands at column `at`, further lines are indented by
  * `indent`. Ends the line. */

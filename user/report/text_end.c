@@ -153,8 +153,11 @@ void text_coverage(struct text *t)
 		const struct report_library *l = &t->r->libraries.item[i];
 
 		strbuf_reset(&line);
-		strbuf_addf(&line, "%s %s: %s statements; %s", l->name, l->version ? l->version : "",
-			    format_count(l->statements), l->path ? l->path : "");
+		/* One that was never called is among those watched. */
+		if (!l->statements)
+			continue;
+		text_add_library(&line, l);
+		strbuf_addf(&line, ": %s statements; %s", format_count(l->statements), l->path ? l->path : "");
 		text_labelled(t, 2, "used", line.ptr, 0);
 	}
 	coverage_of(t, "library", "library");
