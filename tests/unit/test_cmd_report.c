@@ -13,13 +13,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "capture.h"
 #include "cmd.h"
 #include "output.h"
-#include "sql/sql.h"
+#include "tape.h"
 
-#define MS	    1000000ULL
-#define START	    5000000000ULL
 #define FINGERPRINT 0x5f3a0c1122334455ULL
 #define QUERY	    "SELECT * FROM users WHERE id = ?"
 #define EXECUTIONS  10 /* the first of them is slow */
@@ -40,129 +37,25 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
-}
-
-struct tape {
-	struct capture_writer *writer;
-	uint64_t now, seq;
-};
-
-static struct apm_hdr hdr(const struct tape *t, uint16_t kind)
-{
-	return (struct apm_hdr){.kind = kind,
-				.len = sizeof(struct apm_hdr),
-				.ts = t->now,
-				.tgid = 10,
-				.tid = 11,
-				.ctx_id = 11};
-}
-
-static void put(struct tape *t, struct record *rec, struct apm_hdr h)
-{
-	rec->hdr = &h;
-	assert_int_equal(capture_write(t->writer, rec), 0);
-}
-
-static void put_frame(struct tape *t, uint32_t id, const char *name)
-{
-	struct record rec = {.frame = {.frame_id = id, .name = str_from(name), .module = STR("shop")}};
-
-	put(t, &rec, hdr(t, REC_FRAME));
-}
-
-static void put_sample(struct tape *t, uint32_t leaf, uint64_t seq)
-{
-	const uint32_t frames[] = {leaf, 1};
-	struct record rec = {
-		.sample = {.weight_ns = 10 * MS, .user_count = 2, .frames = frames, .comm = STR("shop")}};
-	struct apm_hdr h = hdr(t, REC_SAMPLE);
-
-	h.stmt_seq = seq;
-	put(t, &rec, h);
-}
-
-static void put_statement(struct tape *t, uint64_t duration_ns, int sampled)
-{
-	struct apm_ev_stmt ev = {
-		.hdr = hdr(t, APM_EV_STMT),
-		.t_start = t->now,
-		.t_end = t->now + duration_ns,
-		.duration_ns = duration_ns,
-		.rows = 1,
-		.text_id = 1,
-		.conn = 0x1000,
-		.param_hash = t->now,
-		.param_count = 1,
-		.call_site = 0x4242,
-		.system = APM_SYSTEM_POSTGRESQL,
-	};
-	struct record rec = {.stmt = &ev};
-
-	ev.hdr.len = sizeof(ev);
-	ev.hdr.stmt_seq = ++t->seq;
-	ev.hdr.ts = ev.t_end;
-	if (sampled)
-		put_sample(t, 2, ev.hdr.stmt_seq);
-	t->now = ev.t_end;
-	put(t, &rec, ev.hdr);
-	t->now += MS / 10;
+	return remove_tree(folder);
 }
 
 /* A program that runs one query EXECUTIONS times within one unit of work. */
 static void make_capture(int samples)
 {
-	struct tape t = {.writer = capture_create(capture), .now = START};
-	struct record meta = {.meta = {.mono_ns = START,
-				       .realtime_ns = 1795295820000000000,
-				       .normaliser_version = sql_version(),
-				       .slow_ns = 100 * MS,
-				       .unit_gap_ns = 100 * MS,
-				       .n_plus_one = 5,
-				       .sample_freq = 99,
-				       .target = STR("--pid 10"),
-				       .host = STR("web-1")}};
-	struct record text = {.text = {.text_id = 1,
-				       .parts = 1,
-				       .fingerprint = FINGERPRINT,
-				       .kind = SQL_KIND_READ,
-				       .system = APM_SYSTEM_POSTGRESQL,
-				       .normalized = STR(QUERY),
-				       .summary = STR("SELECT users"),
-				       .operation = STR("SELECT"),
-				       .collections = STR("users")}};
-	struct record end = {0};
+	static const char *const names[] = {"main", "load_user", "render"};
+	struct tape t = tape_begin(capture);
 	int i;
 
-	assert_non_null(t.writer);
-	put(&t, &meta, hdr(&t, REC_META));
-	put(&t, &text, hdr(&t, REC_TEXT));
-	put_frame(&t, 1, "main");
-	put_frame(&t, 2, "load_user");
-	put_frame(&t, 3, "render");
-	for (i = 0; i < EXECUTIONS; i++)
-		put_statement(&t, i ? MS : 150 * MS, samples);
-	if (samples)
-		put_sample(&t, 3, 0);
-	put(&t, &end, hdr(&t, REC_END));
-	assert_int_equal(capture_close(t.writer), 0);
-}
-
-static char *content(const char *path)
-{
-	char *text = calloc(1, 1 << 20);
-	FILE *file = fopen(path, "r");
-	size_t n;
-
-	assert_non_null(text);
-	assert_non_null(file);
-	n = fread(text, 1, (1 << 20) - 1, file);
-	text[n] = '\0';
-	fclose(file);
-	return text;
+	tape_text(&t, 1, FINGERPRINT, QUERY);
+	tape_frames(&t, names, 3);
+	for (i = 0; i < EXECUTIONS; i++) {
+		tape_samples(&t, 2, t.seq + 1, samples);
+		tape_statement(&t, 1, i ? MS : 150 * MS);
+		t.now += MS / 10;
+	}
+	tape_samples(&t, 3, 0, samples);
+	tape_end(&t);
 }
 
 /* Runs a command with its output in out_path and err_path. */
@@ -183,24 +76,6 @@ static int run(int (*command)(const struct options *opt), const struct options *
 	close(saved[0]);
 	close(saved[1]);
 	return status;
-}
-
-static void has(const char *path, const char *words)
-{
-	char *text = content(path);
-
-	if (!strstr(text, words))
-		fail_msg("%s lacks '%s':\n%s", path, words, text);
-	free(text);
-}
-
-static void has_not(const char *path, const char *words)
-{
-	char *text = content(path);
-
-	if (strstr(text, words))
-		fail_msg("%s has '%s':\n%s", path, words, text);
-	free(text);
 }
 
 static struct options options(void)
