@@ -294,7 +294,7 @@ static int examine(struct files *f, struct file *file, int fd, const char *path,
 	if (!elf)
 		return 0; /* no ELF file: scripts and data are mapped executable too */
 	count = lib_recognise(elf, f->match, MATCHES_MAX, &why);
-	stripped = !count && !why && may_contain(elf, fd, path) ? lib_stripped_copy(fd) : NULL;
+	stripped = !count && !why && may_contain(elf, fd, path) ? lib_stripped_copy(elf, fd) : NULL;
 	if (stripped) {
 		snprintf(text, sizeof(text),
 			 "contains %s, but its symbols were stripped: keep the symbol table, or link the "

@@ -34,9 +34,17 @@ int lib_name_is_likely(const char *name)
 	return 0;
 }
 
+static int is_import_of(const struct elf_symbol *sym, void *arg)
+{
+	const struct lib_row *row = arg;
+
+	return !sym->defined && row->public_prefix &&
+	       !strncmp(sym->name, row->public_prefix, strlen(row->public_prefix));
+}
+
 /* By reading, not by mapping: a file that shrinks meanwhile must not end us. Pieces overlap by a marker's
  * length. */
-const char *lib_stripped_copy(int fd)
+const char *lib_stripped_copy(struct elf_file *f, int fd)
 {
 	const char *found = NULL;
 	char *piece = malloc(MARKED_PIECE);
@@ -48,7 +56,8 @@ const char *lib_stripped_copy(int fd)
 		for (size_t i = 0; i < ROW_COUNT && !found; i++) {
 			const char *marker = rows[i]->marker;
 
-			if (marker && memmem(piece, (size_t)n, marker, strlen(marker)))
+			if (marker && memmem(piece, (size_t)n, marker, strlen(marker)) &&
+			    elf_each_symbol(f, is_import_of, (void *)(uintptr_t)rows[i]) != 1)
 				found = rows[i]->name;
 		}
 		off += n - MARKER_MAX;

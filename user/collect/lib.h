@@ -78,10 +78,10 @@ void lib_version(const struct lib_file *lf, struct lib_match *m, const char *fn,
 void lib_missing(struct lib_match *m, const char *what, const char *where);
 
 /*
- * The name of a library whose marker stands in a file that has none of its symbols; NULL = none. Reads the
- * whole file.
+ * The name of a library whose marker stands in a file that has none of its symbols and calls none of its
+ * functions in another file; NULL = none. Reads the whole file, which fd is open on.
  */
-const char *lib_stripped_copy(int fd);
+const char *lib_stripped_copy(struct elf_file *f, int fd);
 
 /* 1 when a file of this name is worth opening to look for a library. */
 int lib_name_is_likely(const char *name);
