@@ -280,10 +280,27 @@ static __always_inline struct apm_span_thread *thread_of(const struct apm_key *k
 	return t;
 }
 
-/* How many frames are still to be believed when the stack pointer is `sp` at the entry of a function. */
-static __always_inline u32 frames_alive(const struct apm_span_thread *t, const struct apm_span_site *site,
-					u64 sp, bool *same)
+/*
+ * Where a return probe lets a function return to: the first page that the kernel has given the process for
+ * its uprobes (uprobe_get_trampoline_vaddr()). 0 when it has none.
+ */
+static __noinline u64 trampoline(void)
 {
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct xol_area *area = BPF_CORE_READ(task, mm, uprobes_state.xol_area);
+
+	return area ? BPF_CORE_READ(area, vaddr) : 0;
+}
+
+/*
+ * How many frames are still to be believed when the stack pointer is `sp` at the entry of a function. One
+ * with the same stack pointer has been left, unless it came here by a jump: then the return address is the
+ * same.
+ */
+static __always_inline u32 frames_alive(const struct apm_span_thread *t, const struct apm_span_site *site,
+					u64 sp, u64 caller, bool *same)
+{
+	u64 probed = 0;
 	u32 i;
 
 	*same = false;
@@ -294,7 +311,12 @@ static __always_inline u32 frames_alive(const struct apm_span_thread *t, const s
 			continue;
 		if (f->sp == sp && f->span == site->span && site->loops)
 			*same = true;
-		else if (f->sp <= sp)
+		else if (f->sp < sp || (f->sp == sp && f->span == site->span))
+			return i;
+		if (f->sp != sp || f->caller == caller)
+			continue;
+		probed = trampoline();
+		if (!probed || caller != probed)
 			return i;
 	}
 	return t->depth;
@@ -320,16 +342,17 @@ static __always_inline void span_begin(struct pt_regs *ctx, const struct apm_spa
 	struct apm_span_thread *t;
 	struct apm_span_frame *f;
 	struct apm_key key;
-	u64 sp, now;
+	u64 sp, now, caller;
 	u32 depth;
 	bool same = false;
 
 	key = span_key(ctx, site, &sp);
+	caller = APM_RETURN_SLOT ? read_u64(PT_REGS_SP(ctx)) : PT_REGS_RET(ctx);
 	t = thread_of(&key);
 	if (!t)
 		return;
 	if (site->pairing != APM_PAIR_ORDER)
-		frames_drop(&key, t, frames_alive(t, site, sp, &same), APM_SPAN_LEFT);
+		frames_drop(&key, t, frames_alive(t, site, sp, caller, &same), APM_SPAN_LEFT);
 	if (same || is_inside(t, site))
 		return;
 	depth = t->depth;
@@ -344,6 +367,7 @@ static __always_inline void span_begin(struct pt_regs *ctx, const struct apm_spa
 		t->cpu_ns = 0;
 	}
 	f->sp = sp;
+	f->caller = caller;
 	f->site = number;
 	f->span = site->span;
 	f->pairing = site->pairing;
@@ -365,14 +389,27 @@ static __always_inline void span_begin(struct pt_regs *ctx, const struct apm_spa
 	event_submit_at(e, now);
 }
 
-/* The function with this stack pointer returns; nothing that began inside it can be under way. */
-static __always_inline void function_end(struct pt_regs *ctx, struct apm_key *key, struct apm_span_thread *t,
-					 u64 sp, bool any, u32 span, const struct apm_span_place *ret)
+/* A function returns: with the value that its own site says where to find. */
+static __noinline int frame_return(struct pt_regs *ctx, struct apm_key *key, struct apm_span_thread *t,
+				   struct apm_span_frame *f)
 {
-	u32 i, at = APM_SPAN_DEPTH, number;
-	struct apm_span_site *site;
-	u32 flags = 0;
+	u32 number = f->site, flags = 0;
+	struct apm_span_site *site = bpf_map_lookup_elem(&span_sites, &number);
 	s64 value = 0;
+
+	if (site && !place_read(ctx, &site->ret, &value))
+		flags = APM_SPAN_HAS_RET;
+	return frame_end(key, t, f, flags, value);
+}
+
+/*
+ * The function with this stack pointer returns, and those that it has jumped to, which have the same. Nothing
+ * else that began inside it can be under way.
+ */
+static __always_inline void function_end(struct pt_regs *ctx, struct apm_key *key, struct apm_span_thread *t,
+					 u64 sp, bool any, u32 span)
+{
+	u32 i, at = APM_SPAN_DEPTH;
 
 	for (i = 0; i < APM_SPAN_DEPTH && i < t->depth; i++) {
 		const struct apm_span_frame *f = &t->frame[i];
@@ -384,15 +421,16 @@ static __always_inline void function_end(struct pt_regs *ctx, struct apm_key *ke
 	}
 	if (at >= APM_SPAN_DEPTH)
 		return;
-	if (!ret) {
-		number = t->frame[at & (APM_SPAN_DEPTH - 1)].site;
-		site = bpf_map_lookup_elem(&span_sites, &number);
-		ret = site ? &site->ret : NULL;
+	for (i = APM_SPAN_DEPTH; i > 0; i--) {
+		struct apm_span_frame *f = &t->frame[i - 1];
+
+		if (i > t->depth || i <= at)
+			continue;
+		if (f->pairing != APM_PAIR_ORDER && f->sp == sp)
+			frame_return(ctx, key, t, f);
+		else
+			frame_end(key, t, f, APM_SPAN_LEFT, 0);
 	}
-	if (ret && !place_read(ctx, ret, &value))
-		flags = APM_SPAN_HAS_RET;
-	frames_drop(key, t, at + 1, APM_SPAN_LEFT);
-	frame_end(key, t, &t->frame[at & (APM_SPAN_DEPTH - 1)], flags, value);
 	t->depth = at;
 }
 
@@ -444,7 +482,7 @@ int span_entry(struct pt_regs *ctx)
 	if (site->pairing == APM_PAIR_ORDER)
 		mark_end(&key, t, site);
 	else
-		function_end(ctx, &key, t, sp, false, site->span, &site->ret);
+		function_end(ctx, &key, t, sp, false, site->span);
 	return 0;
 }
 
@@ -459,7 +497,7 @@ int span_return(struct pt_regs *ctx)
 	if (!t)
 		return 0;
 	count(APM_CNT_OTHER_ENTRIES);
-	function_end(ctx, &key, t, PT_REGS_SP(ctx) - APM_RETURN_SLOT, true, 0, NULL);
+	function_end(ctx, &key, t, PT_REGS_SP(ctx) - APM_RETURN_SLOT, true, 0);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "collect/hint.h"
 #include "collect/plan.h"
 #include "collect/select.h"
+#include "collect/span_plan.h"
 #include "collect/targets.h"
 #include "log.h"
 #include "output.h"
@@ -337,6 +338,9 @@ static int dry_run(const struct options *opt)
 
 	if (find_processes(opt, &list) || plan_print(list.pid, list.count, opt->argv, &text))
 		status = EXIT_STATUS_FAILED;
+	else if (span_plan_print(opt->spans, opt->span_count, list.pid, list.count,
+				 opt->argv ? opt->argv[0] : NULL, &text))
+		status = EXIT_STATUS_USAGE;
 	free(list.pid);
 	if (output_text(&text))
 		status = EXIT_STATUS_FAILED;

@@ -133,9 +133,18 @@ struct percpu_counter {
 	s64 count;
 };
 
-/* Since 6.2 */
+struct xol_area {
+	u64 vaddr;
+};
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+};
+
+/* rss_stat: since 6.2 */
 struct mm_struct {
 	struct percpu_counter rss_stat[4];
+	struct uprobes_state uprobes_state;
 };
 
 /* Before */

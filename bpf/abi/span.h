@@ -70,6 +70,7 @@ struct apm_span_site {
 struct apm_span_frame {
 	__u64 seq;
 	__u64 sp;
+	__u64 caller; /* PAIR_STACK: the return address */
 	__u64 t_start;
 	__u64 cpu_start_ns;
 	__s64 rss_start;
@@ -95,7 +96,7 @@ struct apm_span_thread {
 
 _Static_assert(sizeof(struct apm_span_place) == 16, "ABI: size of struct apm_span_place");
 _Static_assert(sizeof(struct apm_span_site) == 184, "ABI: size of struct apm_span_site");
-_Static_assert(sizeof(struct apm_span_frame) == 344, "ABI: size of struct apm_span_frame");
-_Static_assert(sizeof(struct apm_span_thread) == 32 + 4 * 344 + 0, "ABI: size of struct apm_span_thread");
+_Static_assert(sizeof(struct apm_span_frame) == 352, "ABI: size of struct apm_span_frame");
+_Static_assert(sizeof(struct apm_span_thread) == 32 + 4 * 352, "ABI: size of struct apm_span_thread");
 
 #endif

@@ -276,6 +276,15 @@ static int add_path(struct spans *s, size_t i, const char *path)
 	return 0;
 }
 
+/* Not a script that starts the program. */
+static int is_elf(const char *path)
+{
+	struct elf_file *f = elf_file_open(path, -1);
+
+	elf_file_close(f);
+	return f != NULL;
+}
+
 static void add_from_path_variable(struct spans *s, size_t i)
 {
 	char *copy = getenv("PATH") ? strdup(getenv("PATH")) : NULL, *save = NULL, *dir;
@@ -283,7 +292,8 @@ static void add_from_path_variable(struct spans *s, size_t i)
 
 	for (dir = copy ? strtok_r(copy, ":", &save) : NULL; dir && !s->state[i].file_count;
 	     dir = strtok_r(NULL, ":", &save))
-		if (snprintf(path, sizeof(path), "%s/%s", dir, s->rule[i].binary) < (int)sizeof(path))
+		if (snprintf(path, sizeof(path), "%s/%s", dir, s->rule[i].binary) < (int)sizeof(path) &&
+		    is_elf(path))
 			add_path(s, i, path);
 	free(copy);
 }
@@ -310,7 +320,7 @@ static int find_file(struct spans *s, size_t i, const char *program)
 
 	if (strchr(binary, '/'))
 		return add_path(s, i, binary);
-	if (program && span_binary_matches(&s->rule[i], program))
+	if (program && span_binary_matches(&s->rule[i], program) && is_elf(program))
 		add_path(s, i, program);
 	if (!s->state[i].file_count)
 		add_from_path_variable(s, i);
