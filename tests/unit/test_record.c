@@ -159,16 +159,7 @@ static void same_facts(const struct record *a, const struct record *b)
 		SAME_STR(coverage.text);
 	} else {
 		assert_int_equal(a->hdr->kind, REC_OVERHEAD);
-		SAME(overhead.probe_hits);
-		SAME(overhead.probe_ns);
-		SAME(overhead.program_ns);
-		SAME(overhead.agent_cpu_ns);
-		SAME(overhead.agent_rss_kb);
-		SAME(overhead.probes);
-		SAME(overhead.price_entry_ns);
-		SAME(overhead.price_return_ns);
-		SAME(overhead.cpu_wait_ns);
-		SAME(overhead.cpu_window_ns);
+		assert_memory_equal(&a->overhead, &b->overhead, sizeof(a->overhead));
 	}
 }
 
