@@ -155,6 +155,18 @@ static __always_inline void error_message(struct apm_ev_error *e, u64 text)
 	e->size = n > 0 ? n - 1 : 0;
 }
 
+/* Rows, 64 bits, as the library keeps them in `object`; not known where it does not show them. */
+static __always_inline void exec_rows(struct apm_exec *x, const struct apm_lib *lib, u32 which, u64 object)
+{
+	u64 off;
+
+	x->rows = 0;
+	if (lib_off(lib, which, &off))
+		x->rows = read_u64(object + off);
+	else
+		x->flags |= APM_STMT_ROWS_UNKNOWN;
+}
+
 /* A length as libraries pass it: unsigned, or -1 for "ends at its NUL". */
 static __always_inline s32 text_length(u64 len)
 {

@@ -119,7 +119,7 @@ static void take_library(const struct lib_match *m, const char *path, pid_t pid,
 	enrich_pass(p->enrich, REC_LIBRARY, (uint32_t)pid, &rec);
 	snprintf(subject, sizeof(subject), "%s%s%s (%s)", m->name, m->version[0] ? " " : "", m->version,
 		 path);
-	snprintf(text, sizeof(text), "%s%s", m->missing[0] ? "not read: " : "exact", m->missing);
+	snprintf(text, sizeof(text), "%s%s", m->missing[0] ? "unverified, left out: " : "exact", m->missing);
 	tell_coverage(p, REC_COVERED_LIBRARY, pid, subject, text);
 }
 

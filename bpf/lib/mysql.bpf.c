@@ -29,10 +29,8 @@ static __always_inline void conn_failed(struct apm_conn *c, u64 conn, const stru
 }
 
 /* One result is complete. When the server has announced another one the statement goes on. */
-static __always_inline void result_done(struct apm_conn *c, u64 conn, const struct apm_lib *lib, u64 rows,
-					u64 now)
+static __always_inline void result_done(struct apm_conn *c, u64 conn, const struct apm_lib *lib, u64 now)
 {
-	c->exec.rows = rows;
 	if (more_results(conn, lib))
 		next_result(&c->exec, conn, 0, now);
 	else
@@ -42,17 +40,15 @@ static __always_inline void result_done(struct apm_conn *c, u64 conn, const stru
 /* All that the program wants of an unbuffered result has been fetched. */
 static __noinline int use_done(struct apm_conn *c, u64 conn, const struct apm_lib *lib)
 {
-	u64 now = bpf_ktime_get_ns(), off, rows = 0;
+	u64 now = bpf_ktime_get_ns(), off;
 
-	if (lib_off(lib, APM_OFF_MY_RES_ROWS, &off))
-		rows = read_u64(c->name_id + off);
+	exec_rows(&c->exec, lib, APM_OFF_MY_RES_ROWS, c->name_id);
 	c->name_id = 0;
 	c->exec.t_last = now;
-	c->exec.rows = rows;
 	if (lib_off(lib, APM_OFF_MY_ERRNO, &off) && read_u32(conn + off))
 		conn_failed(c, conn, lib, now);
 	else
-		result_done(c, conn, lib, rows, now);
+		result_done(c, conn, lib, now);
 	return 0;
 }
 
@@ -174,7 +170,7 @@ static __always_inline enum hit conn_enter(const struct probe *p)
 static __always_inline void header_returned(struct apm_conn *c, u64 conn, const struct apm_lib *lib, s32 rc)
 {
 	struct apm_exec *x = &c->exec;
-	u64 now = bpf_ktime_get_ns(), off, rows = 0;
+	u64 now = bpf_ktime_get_ns(), off;
 
 	exec_leave(x, now);
 	x->t_first = now;
@@ -188,24 +184,27 @@ static __always_inline void header_returned(struct apm_conn *c, u64 conn, const 
 		conn_failed(c, conn, lib, now);
 		return;
 	}
-	if (lib_off(lib, APM_OFF_MY_FIELDS, &off) && read_u32(conn + off))
+	if (!lib_off(lib, APM_OFF_MY_FIELDS, &off))
+		x->flags |= APM_STMT_ROWS_UNKNOWN;
+	else if (read_u32(conn + off))
 		return; /* rows are to be fetched */
-	if (lib_off(lib, APM_OFF_MY_AFFECTED, &off))
-		rows = read_u64(conn + off);
-	result_done(c, conn, lib, rows, now);
+	else
+		exec_rows(x, lib, APM_OFF_MY_AFFECTED, conn);
+	result_done(c, conn, lib, now);
 }
 
 static __always_inline void store_returned(struct apm_conn *c, u64 conn, const struct apm_lib *lib,
 					   u64 result)
 {
-	u64 now = bpf_ktime_get_ns(), off;
+	u64 now = bpf_ktime_get_ns();
 
 	exec_leave(&c->exec, now);
-	if (!result)
+	if (!result) {
 		conn_failed(c, conn, lib, now);
-	else
-		result_done(c, conn, lib,
-			    lib_off(lib, APM_OFF_MY_RES_ROWS, &off) ? read_u64(result + off) : 0, now);
+		return;
+	}
+	exec_rows(&c->exec, lib, APM_OFF_MY_RES_ROWS, result);
+	result_done(c, conn, lib, now);
 }
 
 /* Rows of an unbuffered result are counted in it as they are fetched. Which statement it belongs to is kept

@@ -97,12 +97,9 @@ static __always_inline void stmt_failed(struct apm_handle *h, u64 stmt, const st
 /* Rows that were not stored are counted in the handle as they are fetched. */
 static __noinline int stmt_leave(struct apm_handle *h, u64 stmt, const struct apm_lib *lib)
 {
-	u64 off;
-
 	if (!h->exec.seq)
 		return 0;
-	if (lib_off(lib, APM_OFF_MY_STMT_ROWS, &off))
-		h->exec.rows = read_u64(stmt + off);
+	exec_rows(&h->exec, lib, APM_OFF_MY_STMT_ROWS, stmt);
 	stmt_end(h, stmt, h->exec.t_first ? 0 : APM_STMT_NO_RETURN, bpf_ktime_get_ns());
 	return 0;
 }
@@ -228,17 +225,19 @@ static __always_inline void execute_returned(struct apm_handle *h, u64 stmt, con
 		stmt_failed(h, stmt, lib, now);
 		return;
 	}
-	if (lib_off(lib, APM_OFF_MY_STMT_FIELDS, &off) && read_u32(stmt + off))
+	if (!lib_off(lib, APM_OFF_MY_STMT_FIELDS, &off))
+		h->exec.flags |= APM_STMT_ROWS_UNKNOWN;
+	else if (read_u32(stmt + off))
 		return; /* rows are to be fetched */
-	if (lib_off(lib, APM_OFF_MY_STMT_AFFECTED, &off))
-		h->exec.rows = read_u64(stmt + off);
+	else
+		exec_rows(&h->exec, lib, APM_OFF_MY_STMT_AFFECTED, stmt);
 	stmt_result_done(h, stmt, lib, now);
 }
 
 /* mysql_stmt_store_result(stmt), mysql_stmt_next_result(stmt) */
 static __always_inline enum hit stmt_later_enter(const struct probe *p)
 {
-	u64 stmt = PT_REGS_PARM1(p->ctx), off;
+	u64 stmt = PT_REGS_PARM1(p->ctx);
 	struct apm_handle *h = handle_find(stmt);
 	struct apm_call *call;
 
@@ -249,8 +248,7 @@ static __always_inline enum hit stmt_later_enter(const struct probe *p)
 		return HIT_CALL;
 	call->seq = h->exec.seq;
 	if (call->symbol == SYM_mysql_stmt_next_result && h->exec.t_first) { /* its rows were not stored */
-		if (lib_off(p->lib, APM_OFF_MY_STMT_ROWS, &off))
-			h->exec.rows = read_u64(stmt + off);
+		exec_rows(&h->exec, p->lib, APM_OFF_MY_STMT_ROWS, stmt);
 		next_result(&h->exec, h->db, stmt, bpf_ktime_get_ns());
 	}
 	h->exec.calls++;
@@ -261,15 +259,14 @@ static __always_inline enum hit stmt_later_enter(const struct probe *p)
 static __always_inline void stmt_store_returned(struct apm_handle *h, u64 stmt, const struct apm_lib *lib,
 						s32 rc)
 {
-	u64 now = bpf_ktime_get_ns(), off;
+	u64 now = bpf_ktime_get_ns();
 
 	exec_leave(&h->exec, now);
 	if (rc) {
 		stmt_failed(h, stmt, lib, now);
 		return;
 	}
-	if (lib_off(lib, APM_OFF_MY_STMT_ROWS, &off))
-		h->exec.rows = read_u64(stmt + off);
+	exec_rows(&h->exec, lib, APM_OFF_MY_STMT_ROWS, stmt);
 	stmt_result_done(h, stmt, lib, now);
 }
 

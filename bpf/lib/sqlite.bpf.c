@@ -324,9 +324,11 @@ static __always_inline void step_return(const struct apm_call *call, s32 rc, con
 	if (rc != SQLITE_DONE) {
 		x->flags |= APM_STMT_ERROR;
 		db_error(h->db, lib, x->seq, rc);
-	} else if (!x->rows && !h->readonly && h->db && lib_off(lib, APM_OFF_LITE_DB_CHANGES, &off) &&
-		   handle_changes(h, lib) != h->mark) {
-		x->rows = read_u64(h->db + off);
+	} else if (!x->rows && !h->readonly && h->db) {
+		if (!lib_off(lib, APM_OFF_LITE_DB_CHANGES, &off))
+			x->flags |= APM_STMT_ROWS_UNKNOWN;
+		else if (handle_changes(h, lib) != h->mark)
+			x->rows = read_u64(h->db + off);
 	}
 	execution_end(h, call->obj, 0, now);
 }

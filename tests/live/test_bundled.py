@@ -60,6 +60,24 @@ def modules(live):
         live.ok({q['system'] for q in report['queries']} == {'sqlite', 'postgresql'}, 'each query has its system', report['queries'])
 
 
+def libmysqlclient(live):
+    """What its accessors do not tell is null, and the coverage says so."""
+    with live.section('libmysqlclient'):
+        report, program = live.run([client('loader_client'), client('mysql_module'), 'all'])
+        queries = {q['query']: q for q in report['queries']}
+        truth = {sql: row for (_, sql), row in program.truth().rows.items()}
+        have = {sql: [queries.get(sql, {}).get(k) for k in ('calls', 'errors', 'rows')] for sql in truth}
+        want = {sql: row[:3] for sql, row in truth.items()}
+        change = [sql for sql in want if sql.startswith('UPDATE')][0]
+        have[change] = [queries['UPDATE t SET a = ?'][k] for k in ('calls', 'errors', 'rows')]
+        want[change][2] = None
+        live.ok(have == want, 'libmysqlclient: exact where its accessors decode, null elsewhere', (have, want))
+        text = [line['text'] for line in report['coverage']['libraries'] if line['subject'].startswith('libmysqlclient 8.0.36')]
+        live.ok(len(text) == 1 and 'unverified' in text[0] and 'rows affected (mysql_affected_rows)' in text[0],
+                'and the coverage says what is unverified', report['coverage'])
+        live.ok([(e['code'], e['count']) for e in report['errors']] == [('42S02', 20)], 'errors have their SQLSTATE', report['errors'])
+
+
 def better_sqlite3(live):
     folder = os.environ.get('NODE_PATH', os.path.join(TOP, 'node_modules'))
     env = {'NODE_PATH': folder}
@@ -151,6 +169,7 @@ def main():
     with Live(postgres=bool(postgres_bin())) as live:
         wheels(live)
         modules(live)
+        libmysqlclient(live)
         better_sqlite3(live)
         static(live)
 
