@@ -134,8 +134,9 @@ class Floor(Tool):
 
 class Apm(Tool):
     name = 'apm-bpf'
-    what = 'every statement with its text, parameters, rows, errors and call site, CPU samples at 99 Hz, findings'
-    options = ()
+    what = ('every statement with its text, parameters, rows, errors and call site, CPU samples at 99 Hz, findings; with --max-overhead 0, '
+            'so that nothing is left out when it takes much')
+    options = ('--max-overhead', '0')
 
     def start(self, bench, load):
         self.report = bench.live.path('json')
@@ -154,7 +155,7 @@ class Apm(Tool):
 class Aggregate(Apm):
     name = 'apm-bpf --aggregate'
     what = 'counts and latencies are kept in the kernel, single events only for what is slow, failed, sampled or new'
-    options = ('--aggregate',)
+    options = (*Apm.options, '--aggregate')
 
     def why_not(self):
         told = subprocess.run([APM, '--help'], stdout=subprocess.PIPE, text=True, timeout=20, check=False).stdout
