@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A statement that fails again and again with the same code. */
+#include "detect/conditions.h"
 #include "detect/detectors.h"
 
 #include <string.h>
@@ -37,11 +38,16 @@ enum severity failing_statement_severity(const struct finding *f)
 void failing_statement_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
 				struct strbuf *evidence, struct strbuf *recommendation)
 {
+	const char *name = condition_name(f->code), *advice = condition_advice(f->code);
+
 	strbuf_addf(title, "Failed %llu times%s%s: ", (unsigned long long)f->count,
-		    f->code[0] ? " with " : "", f->code);
+		    f->code[0] ? " with " : "", name ? name : f->code);
 	detect_add_name(d, title, f->fingerprint);
-	strbuf_addf(evidence, "%llu executions failed%s%s.", (unsigned long long)f->count,
-		    f->code[0] ? " with " : "", f->code);
-	strbuf_adds(recommendation, "Look at the message under \"errors\"; a retry of what fails for the "
-				    "same reason only adds load.");
+	strbuf_addf(evidence, "%llu executions failed%s%s%s%s%s.", (unsigned long long)f->count,
+		    f->code[0] ? " with " : "", f->code, name ? " (" : "", name ? name : "", name ? ")" : "");
+	if (advice)
+		strbuf_addf(recommendation, "%s The message is under \"errors\".", advice);
+	else
+		strbuf_adds(recommendation, "Look at the message under \"errors\"; a retry of what fails for "
+					    "the same reason only adds load.");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One statement with the same parameters tried again and again, and failing for something that passes: a
  * lock, a deadlock, a server that has no room. */
+#include "detect/conditions.h"
 #include "detect/detectors.h"
 
 #include <string.h>
@@ -77,8 +78,10 @@ enum severity retry_storm_severity(const struct finding *f)
 void retry_storm_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
 			  struct strbuf *evidence, struct strbuf *recommendation)
 {
+	const char *name = condition_name(f->code);
+
 	strbuf_addf(title, "Tried %llu times in a row, failing with %s: ", (unsigned long long)f->worst_count,
-		    f->code);
+		    name ? name : f->code);
 	detect_add_name(d, title, f->fingerprint);
 	strbuf_addf(evidence,
 		    "%llu attempts with the same parameters failed within two seconds of each other, at most "
