@@ -120,6 +120,11 @@ def many(live):
         run = subprocess.run([APM, '--dry-run', '-p', str(program.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         live.ok(run.returncode == 0 and 'sqlite3_step' in run.stdout and 'libsqlite3' in run.stdout, '--dry-run lists libraries and probes', run)
 
+        program = live.program([client('switch_client'), 'steps']).ready()
+        run = subprocess.run([APM, '--dry-run', '-p', str(program.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        live.ok(run.returncode == 0 and 'not traced' in run.stdout and 'swapcontext' in run.stdout and 'sqlite3_step' not in run.stdout,
+                '--dry-run says what is not traced and why', run)
+
 
 def call_site(live):
     with live.section('call site'):

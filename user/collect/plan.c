@@ -94,11 +94,12 @@ static int plan_process(struct plan *p, pid_t pid)
 			  pid);
 		return -ESRCH;
 	}
-	strbuf_addf(p->out, "process %d (%s), user %s, %u threads\n", pid, info.comm, info.user,
-		    info.threads);
+	strbuf_addf(p->out, "process %d (%s), user %s, %u thread%s\n", pid, info.comm, info.user,
+		    info.threads, info.threads == 1 ? "" : "s");
 	if (!target_returns_safe(pid, why, sizeof(why)))
 		strbuf_addf(p->out, "  %s\n", why);
-	target_files(pid, plan_mapped, p);
+	else
+		target_files(pid, plan_mapped, p);
 	target_info_free(&info);
 	return 0;
 }
