@@ -158,8 +158,9 @@ class Aggregate(Apm):
     options = (*Apm.options, '--aggregate')
 
     def why_not(self):
-        told = subprocess.run([APM, '--help'], stdout=subprocess.PIPE, text=True, timeout=20, check=False).stdout
-        return None if '--aggregate' in told else 'this version has no --aggregate'
+        run = subprocess.run([APM, '--aggregate', '--dry-run', '--', '/bin/true'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                             timeout=60, check=False)
+        return ' '.join(run.stderr.split()) if run.returncode else None
 
 
 class Bpftrace(Tool):
