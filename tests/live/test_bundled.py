@@ -37,6 +37,10 @@ def modules(live):
         live.exact('module with sqlite3 inside, its symbols local', report, program.truth())
         live.ok('lite_module' in str(report['coverage']['libraries']), 'the coverage names the module', report['coverage'])
 
+    with live.section('module that exports sqlite3'):
+        report, program = live.run([client('loader_client'), client('lite_exported'), 'nested'], N=10)
+        live.exact('module that exports the sqlite3 inside: calls from its own SQL functions', report, program.truth())
+
     with live.section('module stripped'):
         module = os.path.join(live.dir, 'stripped.node')
         subprocess.run(['strip', '-o', module, client('lite_module')], check=True)

@@ -363,6 +363,18 @@ out:
 
 /* ---- recognition ---- */
 
+/* Whether functions are named that the file does not export: then it is known where the library begins and
+ * ends. */
+static int knows_its_bounds(const struct lib_file *lf)
+{
+	/* by name, the exported one first: see by_name() */
+	for (size_t i = 0; i < lf->count; i++) {
+		if (!lf->symbol[i].dynamic && (!i || strcmp(lf->symbol[i].name, lf->symbol[i - 1].name)))
+			return 1;
+	}
+	return 0;
+}
+
 static void recognise_one(const struct lib_row *row, const struct lib_file *lf, struct lib_match *m)
 {
 	struct elf_file *f = code_file(lf->code);
@@ -381,9 +393,10 @@ static void recognise_one(const struct lib_row *row, const struct lib_file *lf, 
 	/*
 	 * A static copy has no segment of its own: the span of its named functions stands for one. Functions
 	 * of the program that the linker placed in between would count as the library's; its own unlikely
-	 * parts do not count.
+	 * parts do not count. A module that exports the library inside it has its own functions beside it
+	 * too.
 	 */
-	if (m->is_static || elf_text_range(f, first->addr, &start, &end)) {
+	if (m->is_static || knows_its_bounds(lf) || elf_text_range(f, first->addr, &start, &end)) {
 		start = lf->low;
 		end = lf->high;
 	}
