@@ -191,7 +191,7 @@ static struct spent spent_of(struct analysis *a)
 		spent.cpu_ns =
 			(uint64_t)((double)samples.weight_ns *
 				   (double)(samples.samples - samples.attributed) / (double)samples.samples);
-		spent.cpu_from = " of CPU time outside them";
+		spent.cpu_from = " of CPU time outside database calls";
 	} else {
 		table_visit(a->processes, add_cpu, &spent.cpu_ns);
 		spent.cpu_from = " of CPU time";

@@ -148,7 +148,7 @@ static void say_start(const struct run *r)
 {
 	unsigned int processes = pipeline_processes(r->pipeline), libraries = pipeline_libraries(r->pipeline);
 
-	log_info("tracing %s: %u process%s with %u client librar%s; Ctrl-C ends it with the report",
+	log_info("tracing %s: %u process%s with %u client librar%s; Ctrl-C: report",
 		 r->opt->target, processes, processes == 1 ? "" : "es", libraries,
 		 libraries == 1 ? "y" : "ies");
 	if (!processes)

@@ -59,10 +59,12 @@ void progress_update(struct progress *p, const struct analysis_progress *now, ui
 		return;
 	p->drawn = 1;
 	p->drawn_at = elapsed_ns;
-	strbuf_addf(&line, "%s | %s statements | %s/s | errors %s | findings %s | lost %s | Ctrl-C: report",
-		    format_time(elapsed_ns), format_count(now->statements),
-		    format_count((uint64_t)(p->rate + 0.5)), format_count(now->errors),
-		    format_count(now->findings), format_count(now->lost));
+	strbuf_addf(&line, "%s | %s statements | %s/s | errors %s | findings %s", format_time(elapsed_ns),
+		    format_count(now->statements), format_count((uint64_t)(p->rate + 0.5)),
+		    format_count(now->errors), format_count(now->findings));
+	if (now->lost)
+		strbuf_addf(&line, " | lost %s", format_count(now->lost));
+	strbuf_adds(&line, " | Ctrl-C: report");
 	/* The last column stays free: some terminals wrap when it is written. */
 	format_line_cut(&cut, line.failed ? "" : line.ptr, terminal_width() - 1);
 	if (!cut.failed && cut.len)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a user sees while tracing: one line at the bottom of a terminal (elapsed, statements, per second,
- * findings, lost), and a line for each finding as it is made. All of it goes to stderr through the log. No
+ * findings, and what was lost), and a line for each finding as it is made. All of it goes to stderr through the log. No
  * clock: time comes in as an argument.
  */
 #ifndef APM_PROGRESS_H

@@ -407,7 +407,8 @@ void report_add_cost(const struct report *r, const struct report_finding *f, str
 	if (!f->total_ns)
 		return;
 	strbuf_adds(out, format_time(f->total_ns));
-	if (f->total_ns <= r->db_ns)
+	/* Time that is not about a query is no time in the database. */
+	if (f->fingerprint && f->total_ns <= r->db_ns)
 		strbuf_addf(out, ", %s of all database time",
 			    format_percent((double)f->total_ns / (double)r->db_ns));
 	if (f->saved_ns)
