@@ -79,6 +79,8 @@ enum apm_off {
 	APM_OFF_LITE_MEM_N = 14,     /* its length, s32 */
 	APM_OFF_LITE_STMT_RO = 15,   /* the byte with the bit that says "reads only" */
 	APM_OFF_LITE_RO_MASK = 16,   /* not an offset: that bit */
+	APM_OFF_LITE_STMT_RUNS =
+		17, /* 3.20 and later: u32, how often it was run; else sqlite3_finalize is probed */
 	/* libmariadb, libmysqlclient: MYSQL */
 	APM_OFF_MY_ERRNO = 0,
 	APM_OFF_MY_MESSAGE = 1,

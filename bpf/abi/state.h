@@ -76,6 +76,8 @@ struct apm_handle {
 	__u64 mark; /* sqlite3_stmt: total_changes of the connection at the start; MYSQL_RES: its statement;
 			   ODBC: what is known of its rows (lib/odbc.bpf.c) */
 	__u32 runs;
+	__u32 begun; /* sqlite3_stmt: its own count of runs when the last one began */
+	__u32 reserved1;
 	__u8 text_known;
 	__u8 inside; /* prepared by sqlite3_exec: handle and text go without a sign; ODBC: its driver's client
 			library counts its statements */
@@ -86,6 +88,6 @@ struct apm_handle {
 _Static_assert(sizeof(struct apm_key) == 16, "ABI: size of struct apm_key");
 _Static_assert(sizeof(struct apm_exec) == 120, "ABI: size of struct apm_exec");
 _Static_assert(sizeof(struct apm_conn) == 160, "ABI: size of struct apm_conn");
-_Static_assert(sizeof(struct apm_handle) == 152, "ABI: size of struct apm_handle");
+_Static_assert(sizeof(struct apm_handle) == 160, "ABI: size of struct apm_handle");
 
 #endif

@@ -74,6 +74,7 @@ struct stmt_view {
 	u64 text;
 	u64 values;
 	s16 vars;
+	u32 runs;
 	bool rows_remain;
 	bool readonly;
 };
@@ -112,6 +113,7 @@ static __noinline bool stmt_read(u64 stmt, const struct apm_lib *lib, struct stm
 	v->values = stmt_field(&head, stmt, lib->off[APM_OFF_LITE_STMT_AVAR]);
 	v->readonly =
 		readonly >= 0 && (stmt_field(&head, stmt, readonly) & (u8)lib->off[APM_OFF_LITE_RO_MASK]);
+	v->runs = stmt_field(&head, stmt, lib->off[APM_OFF_LITE_STMT_RUNS]);
 	if (state >= 0)
 		v->rows_remain = (u8)stmt_field(&head, stmt, state) == (u8)lib->off[APM_OFF_LITE_STATE_RUN];
 	else if (pc >= 0)
@@ -207,6 +209,7 @@ static __always_inline void execution_start(struct apm_thread *t, struct apm_han
 	h->exec.call_site = site;
 	h->exec.text_id = text_id;
 	h->runs++;
+	h->begun = v->runs;
 	if (h->inside || !h->text_known || h->text_ptr != v->text) {
 		h->db = v->db;
 		h->readonly = v->readonly;
@@ -229,9 +232,21 @@ static __always_inline void execution_end(struct apm_handle *h, u64 stmt, u16 fl
 /* ---- sqlite3_step ---- */
 
 /*
- * Reading the return address costs as much as sending the event. A handle that the program steps itself
- * (sqlite3_finalize is probed, so it stays that handle) tells its call site for its first executions and for
- * one in eight of the rest; the others say "not known".
+ * Whether the statement at the address of *h may be another one than before. A statement counts its runs: one
+ * that has not been run more often than *h had when its last execution began is new, whatever its address.
+ * That saves the probe of sqlite3_finalize; where the count is not known, that is probed and takes *h away.
+ */
+static __always_inline bool is_new(const struct apm_handle *h, const struct stmt_view *v,
+				   const struct apm_lib *lib)
+{
+	if (h->exec.seq && v->rows_remain)
+		return false;
+	return h->inside || (lib->off[APM_OFF_LITE_STMT_RUNS] >= 0 && v->runs <= h->begun);
+}
+
+/*
+ * Reading the return address costs as much as sending the event. A handle that the program steps itself tells
+ * its call site for its first executions and for one in eight of the rest; the others say "not known".
  */
 #define SITE_RUNS     16
 #define SITE_RUN_MASK 7
@@ -252,13 +267,17 @@ static __always_inline enum hit step_enter(const struct probe *p)
 	struct stmt_view v;
 	struct apm_call *call;
 
+	if (!stmt_read(stmt, p->lib, &v))
+		return HIT_CALL;
+	if (h && is_new(h, &v, p->lib)) {
+		h->text_known = 0;
+		h->runs = 0;
+	}
 	site_read = site_wanted(t, h);
 	if (site_read)
 		site = probe_call_site(p, &inside);
 	if (t->depth && inside)
 		return HIT_CALL; /* SQLite's own: schema reading, virtual tables, foreign keys */
-	if (!stmt_read(stmt, p->lib, &v))
-		return HIT_CALL;
 	if (!h)
 		h = handle_add(stmt);
 	if (!h)
@@ -273,8 +292,6 @@ static __always_inline enum hit step_enter(const struct probe *p)
 		h->exec.enter = now;
 		h->exec.calls++;
 	} else {
-		if (h->inside)
-			h->text_known = 0; /* another one may stand there, with its text in the same place */
 		if (site_read)
 			h->inside = inside;
 		execution_start(t, h, &v, p->lib, site, now);

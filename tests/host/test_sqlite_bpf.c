@@ -41,6 +41,7 @@ struct fake_stmt {
 	s16 vars;
 	u8 state;
 	u8 readonly;
+	u32 runs;
 	u8 pad[256];
 };
 
@@ -146,6 +147,36 @@ static void finalize_ends_and_forgets(void **state)
 	s.state = STATE_READY;
 	step(&s, 101); /* another statement at the same address */
 	assert_non_null(text(1));
+}
+
+/* The library's count of a statement's runs tells it from the one that stood at its address. */
+static void a_new_statement_at_an_old_address_has_its_own_text(void **state)
+{
+	struct apm_lib lib =
+		*(struct apm_lib *)host_map_lookup(&libs, &(u32){LIB_ID}, sizeof(u32), sizeof(lib));
+	struct fake_db db = {0};
+	char sql[] = "SELECT 1";
+	struct fake_stmt s = {.db = &db, .text = sql, .state = STATE_READY};
+	unsigned int i;
+
+	lib.off[APM_OFF_LITE_STMT_RUNS] = offsetof(struct fake_stmt, runs);
+	library_set(&lib);
+	for (i = 0; i < 3; i++) {
+		step(&s, 101);
+		s.runs += 1 + i; /* the parts of a trigger count too */
+	}
+	assert_null(text(1));
+	step(&s, 100);
+	s = (struct fake_stmt){
+		.db = &db, .text = sql, .state = STATE_READY}; /* finalized, and another prepared */
+	sql[7] = '2';
+	step(&s, 101);
+	assert_int_equal(statement(3)->rows, 1); /* the one that was given up */
+	assert_int_equal(statement(3)->text_id, text(0)->text_id);
+	assert_int_equal(statement(4)->text_id, text(1)->text_id);
+	assert_memory_equal(text(1)->data, "SELECT 2", 8);
+	assert_int_equal(statement(4)->call_site, CALLER);
+	assert_null(statement(5));
 }
 
 static void changed_rows_count_unless_the_statement_only_reads(void **state)
@@ -390,6 +421,7 @@ int main(void)
 		TEST(rows_are_counted_and_the_text_goes_once),
 		TEST(an_execution_given_up_between_rows_ends_at_the_next_step),
 		TEST(finalize_ends_and_forgets),
+		TEST(a_new_statement_at_an_old_address_has_its_own_text),
 		TEST(changed_rows_count_unless_the_statement_only_reads),
 		TEST(a_failure_has_code_and_message),
 		TEST(a_failed_prepare_is_a_failed_statement),

@@ -218,12 +218,14 @@ class Program:
 
 class Tracer:
     """apm-bpf, running."""
+    always = ()  # options that it gets in any case
 
     def __init__(self, live, args, env=None, wrap=(), stdout=None):
         self.live = live
         self.out_path, self.err_path = live.path('apm.out'), live.path('apm.err')
         with open(self.out_path, 'wb') as out, open(self.err_path, 'wb') as err:
-            self.process = subprocess.Popen([*wrap, APM, *map(str, args)], env=dict(os.environ, **(env or {})), cwd=live.dir,
+            self.process = subprocess.Popen([*wrap, APM, *(args[:1] if args[:1] == ('record',) else ()), *self.always,
+                                             *map(str, args[1:] if args[:1] == ('record',) else args)], env=dict(os.environ, **(env or {})), cwd=live.dir,
                                             stdin=subprocess.DEVNULL, stdout=stdout or out, stderr=err)
         self.pid = self.process.pid
         live.started.append(self.process)

@@ -28,7 +28,7 @@ def main():
             live.ok(cost['level'] == 'full' and not cost['changes'] and cost['max_percent'] == 5, 'everything is collected', cost)
             # Each statement is two steps; it opened the database before it was traced.
             extra = cost['probe_hits'] - 2 * program.truth().total(False)
-            live.ok(extra == 3, 'the hits of prepare, finalize and close are told too', (extra, cost))
+            live.ok(extra in (2, 3), 'the hits of prepare and close are told too, and of finalize where it is probed', (extra, cost))
             live.ok(cost['probe_ms'] > 0 and cost['program_ms'] > 0, 'the price of traps and programs was measured', cost)
 
         # It takes its time to give up: the others run meanwhile.

@@ -180,6 +180,28 @@ static void sqlite_state(void **state)
 	assert_false(rows_remain(l));
 }
 
+/* A statement's own count of runs: 0 in a new one, more at each beginning than at the one before. */
+static void sqlite_runs(void **state)
+{
+	struct lite *l = lite_or_skip(state);
+	int (*step)(sqlite3_stmt *) = CALL(l->lib.handle, sqlite3_step);
+	int before = -1;
+
+	if (CALL(l->lib.handle, sqlite3_libversion_number)() < 3020000)
+		skip();
+	assert_true(l->lib.m.facts.off[APM_OFF_LITE_STMT_RUNS] >= 0);
+	lite_prepare(l, "VALUES (1), (2)");
+	assert_int_equal(int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_RUNS), 0);
+	for (int i = 0; i < 5; i++) {
+		assert_true(int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_RUNS) > before);
+		before = int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_RUNS);
+		assert_int_equal(step(l->stmt), SQLITE_ROW);
+		CALL(l->lib.handle, sqlite3_reset)(l->stmt);
+	}
+	assert_int_equal(int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_RUNS),
+			 CALL(l->lib.handle, sqlite3_stmt_status)(l->stmt, SQLITE_STMTSTATUS_RUN, 0));
+}
+
 static void sqlite_bound_values(void **state)
 {
 	struct lite *l = lite_or_skip(state);
@@ -468,13 +490,17 @@ static void sqlite_sites(void **state)
 
 	if (probe_of(&l->lib, "sqlite3LockAndPrepare")) {
 		assert_null(probe_of(&l->lib, "sqlite3_prepare_v2"));
-		every_site_is_cheap_and_in_its_function(&l->lib, 6);
+		every_site_is_cheap_and_in_its_function(&l->lib,
+							probe_of(&l->lib, "sqlite3_finalize") ? 6 : 5);
 	} else {
 		assert_non_null(probe_of(&l->lib, "sqlite3_prepare_v2"));
 		assert_non_null(probe_of(&l->lib, "sqlite3_prepare"));
 		assert_non_null(probe_of(&l->lib, "sqlite3_prepare_v3"));
 	}
 	assert_null(probe_of(&l->lib, "sqlite3_reset")); /* the state can be read */
+	/* either tells that another statement has taken a handle's place */
+	assert_int_equal(!probe_of(&l->lib, "sqlite3_finalize"),
+			 l->lib.m.facts.off[APM_OFF_LITE_STMT_RUNS] >= 0);
 	assert_true(probe_of(&l->lib, "usleep") || probe_of(&l->lib, "nanosleep"));
 	assert_int_equal(l->lib.m.returns_safe, 1);
 }
@@ -485,19 +511,13 @@ static void sqlite_sites(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LITE(sqlite_version),
-		LITE(sqlite_statement),
-		LITE(sqlite_state),
-		LITE(sqlite_bound_values),
-		LITE(sqlite_error),
-		LITE(sqlite_changes),
-		LITE(the_caller_of_a_wrapper_is_found),
-		LITE(sqlite_sites),
-		PQ(libpq_version),
-		PQ(libpq_connection),
-		PQ(libpq_result),
-		PQ(libpq_error),
-		PQ(libpq_sites),
+		LITE(sqlite_version),	   LITE(sqlite_statement),
+		LITE(sqlite_state),	   LITE(sqlite_runs),
+		LITE(sqlite_bound_values), LITE(sqlite_error),
+		LITE(sqlite_changes),	   LITE(the_caller_of_a_wrapper_is_found),
+		LITE(sqlite_sites),	   PQ(libpq_version),
+		PQ(libpq_connection),	   PQ(libpq_result),
+		PQ(libpq_error),	   PQ(libpq_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

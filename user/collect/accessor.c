@@ -60,6 +60,17 @@ int accessor_field(struct code *c, const struct elf_symbol *fn, uint8_t sizes, i
 	return 0;
 }
 
+int accessor_element(struct code *c, const struct elf_symbol *fn, int64_t index, uint8_t size, int32_t *off)
+{
+	struct field f = {.sizes = size};
+	struct sym_events events = {.on_return = field_return, .arg = &f};
+
+	if (!fn || sym_run_with(c, fn->addr, fn->size, 1, index, &events) || f.size.count <= 0 ||
+	    !accessor_answer_get(&f.off, off))
+		return -ENOENT;
+	return 0;
+}
+
 static void address_return(struct sym_run *r, int32_t value, void *arg)
 {
 	struct accessor_answer *a = arg;

@@ -13,6 +13,12 @@
  */
 int accessor_field(struct code *c, const struct elf_symbol *fn, uint8_t sizes, int32_t *off, uint8_t *size);
 
+/*
+ * `return object->array[index]`, where the index is the second argument: the offset of element `index`, of
+ * `size` bytes. Its other paths as above.
+ */
+int accessor_element(struct code *c, const struct elf_symbol *fn, int64_t index, uint8_t size, int32_t *off);
+
 /* `return &object->field`, on every path. */
 int accessor_address(struct code *c, const struct elf_symbol *fn, int32_t *off);
 

@@ -10,7 +10,8 @@
 #include "abi/state.h"
 #include "base/table.h"
 
-#define BATCH 256
+#define BATCH	  256
+#define FORGET_NS (30 * 1000000000ULL)
 /* Statements remembered as handed over; beyond that one may be handed over twice, which does no harm. */
 #define SEEN_MAX 65536
 
@@ -125,10 +126,22 @@ static void report(const struct walk *w, const struct apm_key *key, const struct
 	w->fn(&ev, w->arg);
 }
 
+/*
+ * A finalized sqlite3_stmt leaves its entry behind. Those of that system may go any time between executions:
+ * all that is lost is that the text was sent already.
+ */
+static void forget_idle(const struct walk *w, const struct apm_key *key, const struct apm_handle *h)
+{
+	if (h->exec.system == APM_SYSTEM_SQLITE && !h->exec.seq && h->exec.t_last + FORGET_NS < w->now_ns)
+		bpf_map_delete_elem(w->f->handles_fd, key);
+}
+
 static void visit_handle(const struct walk *w, const struct apm_key *key, const struct apm_handle *h)
 {
-	if (!h->exec.seq || (w->ended && key->tgid != w->ended))
+	if (!h->exec.seq || (w->ended && key->tgid != w->ended)) {
+		forget_idle(w, key, h);
 		return;
+	}
 	if (!w->all && !w->ended && (h->exec.enter || h->exec.t_last > w->idle_since_ns))
 		return;
 	report(w, key, &h->exec, h->db, key->ptr);

@@ -13,6 +13,7 @@
 #include "lib/sqlite.h"
 
 #define VDBE_MAGIC_RUN 0x2df20da3 /* vdbeInt.h up to 3.37: "ready to run or running" */
+#define STMTSTATUS_RUN 6	  /* sqlite3.h SQLITE_STMTSTATUS_RUN */
 #define MEM_NULL       1	  /* vdbeInt.h MEM_Null, the same since 3.8 */
 
 static const struct lib_symbol symbols[] = {APM_SQLITE_SYMBOLS(LIB_SYMBOL)};
@@ -341,8 +342,26 @@ static int locate(const struct lib_file *lf, const struct lib_match *m, const st
 	if (!strcmp(symbol->name, "sqlite3_reset") &&
 	    (m->facts.off[APM_OFF_LITE_STMT_STATE] >= 0 || m->facts.off[APM_OFF_LITE_STMT_PC] >= 0))
 		return 0;
+	/* a statement that counts its runs tells by itself that it is another one */
+	if (!strcmp(symbol->name, "sqlite3_finalize") && m->facts.off[APM_OFF_LITE_STMT_RUNS] >= 0)
+		return 0;
 	*fn = *named;
 	return 1;
+}
+
+/*
+ * sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_RUN, reset) is a number that a statement counts up when it
+ * begins to run, since 3.20 (sqlite.org, releaselog/3_20_0). Of use only where its state can be read too.
+ */
+static void prove_runs(const struct lib_file *lf, struct lib_match *m)
+{
+	unsigned int major, minor;
+
+	if ((m->facts.off[APM_OFF_LITE_STMT_STATE] < 0 && m->facts.off[APM_OFF_LITE_STMT_PC] < 0) ||
+	    sscanf(m->version, "%u.%u", &major, &minor) != 2 || major != 3 || minor < 20)
+		return;
+	accessor_element(lf->code, lib_find(lf, "sqlite3_stmt_status"), STMTSTATUS_RUN, 4,
+			 &m->facts.off[APM_OFF_LITE_STMT_RUNS]);
 }
 
 static void prove_sleep(const struct lib_file *lf, struct lib_match *m)
@@ -361,6 +380,7 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 	prove_message(lf, m);
 	prove_sleep(lf, m);
 	lib_version(lf, m, "sqlite3_libversion_number", 1000); /* 3040001 is 3.40.1 */
+	prove_runs(lf, m);
 }
 
 const struct lib_row lib_sqlite = {

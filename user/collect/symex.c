@@ -357,6 +357,12 @@ int path_take(struct sym_run *r, struct sym_cond c, int holds)
 
 int sym_run(struct code *c, uint64_t addr, uint64_t size, const struct sym_events *events)
 {
+	return sym_run_with(c, addr, size, -1, 0, events);
+}
+
+int sym_run_with(struct code *c, uint64_t addr, uint64_t size, int n, int64_t value,
+		 const struct sym_events *events)
+{
 	struct sym_state *s = calloc(1, sizeof(*s));
 	struct sym_run *r = calloc(1, sizeof(*r));
 	int err = -ENOMEM;
@@ -374,6 +380,8 @@ int sym_run(struct code *c, uint64_t addr, uint64_t size, const struct sym_event
 	for (int i = 0; i < 6; i++)
 		node_make(r, (struct sym_node){.kind = SYM_ARG, .a = -1, .b = -1, .imm = i});
 	state_init(r, s, node_make(r, (struct sym_node){.kind = SYM_STACK, .a = -1, .b = -1}));
+	if (n >= 0)
+		state_set_arg(s, n, sym_const(r, value));
 	path_run(r, s, addr);
 	err = r->failed ? -E2BIG : 0;
 out:

@@ -91,6 +91,9 @@ struct sym_run {
  * when it cannot be decoded, -E2BIG when it is too large. The handlers may have been called in each case.
  */
 int sym_run(struct code *c, uint64_t addr, uint64_t size, const struct sym_events *events);
+/* The same where argument n (from 0) has a known value. */
+int sym_run_with(struct code *c, uint64_t addr, uint64_t size, int n, int64_t value,
+		 const struct sym_events *events);
 
 const struct sym_node *sym_node(const struct sym_run *run, int32_t id);
 /* 1 when `id` is the plain load of `size` bytes (0 = any) at `base` + *off. */

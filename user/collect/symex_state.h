@@ -46,6 +46,7 @@ int path_take(struct sym_run *r, struct sym_cond c, int holds);
 
 /* symex_x86.c */
 void state_init(struct sym_run *r, struct sym_state *s, int32_t stack);
+void state_set_arg(struct sym_state *s, int n, int32_t value);
 void path_run(struct sym_run *r, struct sym_state *s, uint64_t addr);
 
 #endif

@@ -483,16 +483,21 @@ static void path_return(struct sym_run *r, int32_t value)
 		r->events->on_return(r, value, r->events->arg);
 }
 
+static const int8_t arg_reg[6] = {RDI, RSI, RDX, RCX, R8, R9};
+
 void state_init(struct sym_run *r, struct sym_state *s, int32_t stack)
 {
-	static const int8_t arg_reg[6] = {RDI, RSI, RDX, RCX, R8, R9};
-
 	for (int i = 0; i < 16; i++)
 		s->reg[i] = sym_opaque(r);
 	for (int i = 0; i < 6; i++)
 		s->reg[arg_reg[i]] = i; /* expression 0 is argument 0 */
 	s->reg[RSP] = stack;
 	set_flags(s, -1, -1, 8);
+}
+
+void state_set_arg(struct sym_state *s, int n, int32_t value)
+{
+	s->reg[arg_reg[n]] = value;
 }
 
 void path_run(struct sym_run *r, struct sym_state *s, uint64_t addr)
