@@ -48,6 +48,7 @@ struct apm_thread {
 	 * = none */
 	struct apm_call outer;
 	u64 outer_started; /* `started` when it was entered */
+	u64 switches;	   /* 1: may go from one stack to another at any time */
 	struct apm_call call[APM_NEST_MAX];
 	u8 scratch[APM_PARAM_BYTES];
 };
@@ -101,6 +102,18 @@ struct apm_thread_hash {
 	__type(value, struct apm_thread);
 };
 extern struct apm_thread_hash thread_hash SEC(".maps");
+
+/*
+ * Calls of libraries whose exits are probed, by process and stack pointer. Those that never return are pushed
+ * out by newer ones.
+ */
+struct apm_parked_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, APM_MAX_PARKED);
+	__type(key, struct apm_key);
+	__type(value, struct apm_call);
+};
+extern struct apm_parked_map parked SEC(".maps");
 
 struct apm_conn_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -202,11 +215,14 @@ static __always_inline struct apm_thread *thread_enter(void)
 	return t;
 }
 
-/* The statement the thread is working on, 0 = none. */
+/* The statement the thread is working on, 0 = none, or not known because its call may stand on another stack.
+ */
 static __always_inline u64 thread_statement(const struct apm_thread *t)
 {
 	u32 depth = t->depth;
 
+	if (t->switches)
+		return 0;
 	if (depth > 0 && depth <= APM_NEST_MAX)
 		return t->call[(depth - 1) & (APM_NEST_MAX - 1)].seq;
 	return t->sync_seq || !t->outer.sp ? t->sync_seq : t->outer.seq;

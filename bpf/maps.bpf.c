@@ -14,6 +14,7 @@ struct apm_thread_storage thread_storage SEC(".maps");
 struct apm_thread_hash thread_hash SEC(".maps");
 struct apm_conn_map conns SEC(".maps");
 struct apm_handle_map handles SEC(".maps");
+struct apm_parked_map parked SEC(".maps");
 struct apm_site_map sites SEC(".maps");
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -44,7 +44,6 @@ static __always_inline bool probe_enter(struct probe *p, struct pt_regs *ctx)
 {
 	u32 lib_id;
 
-	stay_on_task_stack(ctx);
 	p->ctx = ctx;
 	p->t = thread_enter();
 	if (!p->t)
@@ -54,22 +53,20 @@ static __always_inline bool probe_enter(struct probe *p, struct pt_regs *ctx)
 	p->lib = bpf_map_lookup_elem(&libs, &lib_id);
 	if (!p->lib)
 		return false;
-	calls_unwind_entry(p->t, PT_REGS_SP(ctx));
+	calls_unwind_entry(p->t, p->lib, PT_REGS_SP(ctx));
 	return true;
 }
 
-/* At a return: whether it is that of a call which is followed. */
-static __always_inline bool probe_leave(struct probe *p, struct pt_regs *ctx)
+/* At a return, or at the instruction that returns: whether it is that of a call which is followed. */
+static __always_inline bool probe_leave(struct probe *p, struct pt_regs *ctx, bool exit)
 {
 	u32 lib_id;
 
-	stay_on_task_stack(ctx);
 	p->ctx = ctx;
-	p->t = thread_find();
+	p->t = exit ? thread_enter() : thread_find();
 	if (!p->t)
 		return false;
-	calls_unwind_return(p->t, PT_REGS_SP(ctx));
-	p->call = call_returning(p->t, PT_REGS_SP(ctx));
+	p->call = call_left(ctx, p->t, exit);
 	if (!p->call)
 		return false; /* an inner call that is not followed */
 	lib_id = p->call->lib_id;
@@ -77,29 +74,80 @@ static __always_inline bool probe_leave(struct probe *p, struct pt_regs *ctx)
 	return p->lib != NULL;
 }
 
-#define LIBRARY_PROGRAMS(name)                             \
-	SEC("uprobe.multi")                                \
-	int name##_entry(struct pt_regs *ctx)              \
-	{                                                  \
-		struct probe p;                            \
-                                                           \
-		if (probe_enter(&p, ctx))                  \
-			hit_count(name##_enter(&p));       \
-		else                                       \
-			hit_count(HIT_CALL);               \
-		return 0;                                  \
-	}                                                  \
-                                                           \
-	SEC("uprobe.multi")                                \
-	int name##_return(struct pt_regs *ctx)             \
-	{                                                  \
-		struct probe p;                            \
-                                                           \
-		if (probe_leave(&p, ctx)) {                \
-			name##_leave(&p, PT_REGS_RC(ctx)); \
-			call_pop(p.t);                     \
-		}                                          \
-		return 0;                                  \
+/* Returns true when a return probe is wanted. `missed`: how a hit of no interest is counted. */
+#define LIBRARY_ENTER(name, p, ctx, missed)                             \
+	({                                                              \
+		bool __wanted = false;                                  \
+		enum hit __hit = missed;                                \
+                                                                        \
+		if (probe_enter(p, ctx)) {                              \
+			__hit = name##_enter(p);                        \
+			__wanted = call_entered(ctx, (p)->t, (p)->lib); \
+		}                                                       \
+		hit_count(__hit);                                       \
+		__wanted;                                               \
+	})
+
+#define LIBRARY_LEAVE(name, p, ctx, exit)                 \
+	do {                                              \
+		if (probe_leave(p, ctx, exit)) {          \
+			name##_leave(p, PT_REGS_RC(ctx)); \
+			call_pop((p)->t);                 \
+		}                                         \
+	} while (0)
+
+/*
+ * At entries, at returns, at both in a session, and at the instructions that return. What a session does at a
+ * return is a function of its own, or the stack would have to hold what both need.
+ */
+#define LIBRARY_PROGRAMS(name)                                           \
+	SEC("uprobe.multi")                                              \
+	int name##_entry(struct pt_regs *ctx)                            \
+	{                                                                \
+		struct probe p;                                          \
+                                                                         \
+		stay_on_task_stack(ctx);                                 \
+		LIBRARY_ENTER(name, &p, ctx, HIT_CALL);                  \
+		return 0;                                                \
+	}                                                                \
+                                                                         \
+	SEC("uprobe.multi")                                              \
+	int name##_return(struct pt_regs *ctx)                           \
+	{                                                                \
+		struct probe p;                                          \
+                                                                         \
+		stay_on_task_stack(ctx);                                 \
+		LIBRARY_LEAVE(name, &p, ctx, false);                     \
+		return 0;                                                \
+	}                                                                \
+                                                                         \
+	static __noinline int name##_session_return(struct pt_regs *ctx) \
+	{                                                                \
+		struct probe p;                                          \
+                                                                         \
+		LIBRARY_LEAVE(name, &p, ctx, false);                     \
+		return 0;                                                \
+	}                                                                \
+                                                                         \
+	SEC("uprobe.multi")                                              \
+	int name##_session(struct pt_regs *ctx)                          \
+	{                                                                \
+		struct probe p;                                          \
+                                                                         \
+		stay_on_task_stack(ctx);                                 \
+		if (session_phase(ctx))                                  \
+			return name##_session_return(ctx);               \
+		return LIBRARY_ENTER(name, &p, ctx, HIT_ENTRY) ? 0 : 1;  \
+	}                                                                \
+                                                                         \
+	SEC("uprobe.multi")                                              \
+	int name##_exit(struct pt_regs *ctx)                             \
+	{                                                                \
+		struct probe p;                                          \
+                                                                         \
+		stay_on_task_stack(ctx);                                 \
+		LIBRARY_LEAVE(name, &p, ctx, true);                      \
+		return 0;                                                \
 	}
 
 static __always_inline u32 probe_symbol(const struct probe *p)

@@ -56,7 +56,7 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 		for (i = 0; i < APM_NEST_MAX; i++) {
 			struct apm_call *c = call_top(t);
 
-			if (!c)
+			if (!c || t->switches) /* another thread may go on with them */
 				break;
 			call_abandoned(c);
 			call_pop(t);

@@ -84,12 +84,92 @@ static __noinline int call_abandoned(const struct apm_call *c)
 	return 0;
 }
 
-/* Drops calls that were left without returning, found at an entry. */
-static __always_inline void calls_unwind_entry(struct apm_thread *t, u64 sp)
+/* ---- stacks that are switched ---- */
+
+/*
+ * Where a library's exits are probed (struct apm_lib: exits), a thread may leave the stack that a call stands
+ * on and use another, and it or another thread may come back to the first. So each call is parked when it is
+ * entered, to be found at its exit; the thread's own calls only tell which one the next is nested in, and
+ * those are of one stack. Calls that are nested in one another stand near each other.
+ */
+#define STACK_NEAR 16384
+
+#define PARKED_TWICE 0xffffffff /* symbol: see calls_switch() */
+
+/*
+ * At an entry: forgets the thread's calls that are on other stacks. If a call was parked at this very place
+ * it was abandoned, or its stack was copied away and will be copied back: which of the two calls returns
+ * first cannot be told, so neither's return counts.
+ */
+static __noinline int calls_switch(struct apm_thread *t, u64 sp)
+{
+	struct apm_key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = sp};
+	struct apm_call *c;
+	u32 i;
+
+	t->switches = 1;
+	for (i = 0; i < APM_NEST_MAX; i++) {
+		c = call_top(t);
+		if (!c || (c->sp > sp && c->sp - sp < STACK_NEAR))
+			break;
+		call_pop(t);
+	}
+	c = bpf_map_lookup_elem(&parked, &key);
+	if (c && c->symbol != PARKED_TWICE) {
+		call_abandoned(c);
+		c->symbol = PARKED_TWICE;
+	}
+	return 0;
+}
+
+static __noinline int call_park(const struct apm_call *c)
+{
+	struct apm_key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = c->sp};
+
+	if (bpf_map_update_elem(&parked, &key, c, BPF_NOEXIST) && !bpf_map_lookup_elem(&parked, &key))
+		count(APM_CNT_MAP_FULL);
+	return 0;
+}
+
+/*
+ * At an exit: makes the call that was entered with this stack pointer the thread's last one. 0 when there is
+ * none. One that is not parked was entered before exits were probed.
+ */
+static __noinline int calls_resume(struct apm_thread *t, u64 sp)
+{
+	struct apm_key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .ptr = sp};
+	struct apm_call *p = bpf_map_lookup_elem(&parked, &key), *c;
+	u32 i, depth = 0;
+	bool found;
+
+	t->switches = 1;
+	for (i = 0; i < APM_NEST_MAX; i++)
+		if (i < t->depth && t->call[i].sp == sp)
+			depth = i + 1;
+	if (!depth && !p)
+		return 0; /* an inner call that is not followed */
+	found = !p || p->symbol != PARKED_TWICE;
+	t->depth = depth ? depth - 1 : 0;
+	c = found ? call_push(t) : NULL;
+	if (c && p)
+		*c = *p;
+	if (p)
+		bpf_map_delete_elem(&parked, &key);
+	return c != NULL;
+}
+
+/* ---- entries and returns ---- */
+
+/* Drops calls that were left without returning, found at an entry of `lib`. */
+static __always_inline void calls_unwind_entry(struct apm_thread *t, const struct apm_lib *lib, u64 sp)
 {
 	struct apm_call *c;
 	u32 i;
 
+	if (lib->exits) {
+		calls_switch(t, sp);
+		return;
+	}
 	for (i = 0; i < APM_NEST_MAX; i++) {
 		c = call_stale_at_entry(t, sp);
 		if (!c)
@@ -137,12 +217,38 @@ static __always_inline void params_hashed(const struct apm_thread *t, struct apm
 	}
 }
 
+/*
+ * The call that is left now, NULL when it is not followed: at a return probe (the stack pointer is
+ * past the return address), or at the probe on a return instruction.
+ */
+static __always_inline struct apm_call *call_left(struct pt_regs *ctx, struct apm_thread *t, bool exit)
+{
+	if (exit)
+		return calls_resume(t, PT_REGS_SP(ctx)) ? call_top(t) : NULL;
+	calls_unwind_return(t, PT_REGS_SP(ctx));
+	return call_returning(t, PT_REGS_SP(ctx));
+}
+
+/* The last act of an entry. True when a return probe is wanted: the function is followed, and can
+ * stand one.
+ */
+static __always_inline bool call_entered(struct pt_regs *ctx, struct apm_thread *t, const struct apm_lib *lib)
+{
+	struct apm_call *c = call_top(t);
+
+	if (!c || c->sp != PT_REGS_SP(ctx))
+		return false;
+	if (lib->exits)
+		call_park(c);
+	return !lib->exits;
+}
+
 /* ---- call sites ---- */
 
 /*
- * The return address outside the library, 0 when it cannot be told. A probed function that was called from
- * inside the library has a wrapper (PQexec over PQsendQuery): then the wrapper's own return address is meant.
- * *inside tells that the immediate caller is in the library.
+ * The return address outside the library, 0 when it cannot be told. A probed function that was called
+ * from inside the library has a wrapper (PQexec over PQsendQuery): then the wrapper's own return
+ * address is meant. *inside tells that the immediate caller is in the library.
  */
 static __always_inline u64 call_site(struct pt_regs *ctx, const struct apm_lib *lib, u64 site_addr,
 				     bool *inside)

@@ -135,8 +135,6 @@ static void warn_unsupported(const struct run *r)
 	if (pipeline_libraries(r->pipeline))
 		return;
 	for (i = 0; i < r->opt->pid_count; i++) {
-		if (!target_returns_safe(r->opt->pids[i], NULL, 0))
-			continue; /* that has been said */
 		hint_unsupported(r->opt->pids[i], hint, sizeof(hint));
 		log_warn("process %d has no supported client library mapped: %s; waiting "
 			 "for it to load one",

@@ -353,9 +353,9 @@ int pipeline_add_process(struct pipeline *p, pid_t pid)
 	return collect_add_process(p->collect, pid);
 }
 
-static void arm_library(const char *path, void *arg)
+static void arm_library(const char *path, const char *unsafe, void *arg)
 {
-	collect_arm_library(arg, path);
+	collect_arm_library(arg, path, unsafe);
 }
 
 /*

@@ -13,6 +13,7 @@
 #define APM_MAX_CONNS	 32768
 #define APM_MAX_HANDLES	 65536 /* prepared statement handles known at once */
 #define APM_NEST_MAX	 4     /* calls of a client library nested in one thread */
+#define APM_MAX_PARKED	 8192  /* calls on stacks that were switched away from */
 #define APM_MAX_PARAMS	 32    /* bound parameters hashed */
 #define APM_PARAM_BYTES	 256   /* of each */
 #define APM_MAX_WRAPPERS 8
@@ -131,7 +132,9 @@ struct apm_lib {
 	__u64 text_start; /* executable segment, st_value space */
 	__u64 text_end;
 	__s32 off[APM_OFF_MAX];
-	__u32 wrapper_count;
+	__u16 wrapper_count;
+	__u8 exits; /* returns are seen at the return instructions: stacks may be switched inside calls */
+	__u8 reserved;
 	__u16 lib_id;
 	__u8 system; /* enum apm_system */
 	__u8 set;    /* of several sets of probes, the one that begins statements: lib/libpq.h */

@@ -389,9 +389,9 @@ static __always_inline bool libpq_PQgetResult(struct pt_regs *ctx, struct apm_th
 	return true;
 }
 
-static __always_inline int libpq_leave(struct pt_regs *ctx)
+static __always_inline int libpq_leave(struct pt_regs *ctx, bool exit)
 {
-	struct apm_thread *t = thread_find();
+	struct apm_thread *t = exit ? thread_enter() : thread_find();
 	struct apm_call *call;
 	struct apm_lib *lib;
 	struct apm_conn *c;
@@ -401,8 +401,7 @@ static __always_inline int libpq_leave(struct pt_regs *ctx)
 
 	if (!t)
 		return 0;
-	calls_unwind_return(t, PT_REGS_SP(ctx));
-	call = call_returning(t, PT_REGS_SP(ctx));
+	call = call_left(ctx, t, exit);
 	if (!call)
 		return 0;
 	symbol = call->symbol;
@@ -483,14 +482,14 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 	lib = bpf_map_lookup_elem(&libs, &lib_id);
 	if (!lib)
 		return other_hit();
-	calls_unwind_entry(t, PT_REGS_SP(ctx));
+	calls_unwind_entry(t, lib, PT_REGS_SP(ctx));
 	switch (symbol) {
 	case SYM_PQgetResult:
-		return libpq_PQgetResult(ctx, t, cookie) || other_hit();
+		return libpq_PQgetResult(ctx, t, cookie) ? call_entered(ctx, t, lib) : other_hit();
 	case SYM_PQputCopyData:
 	case SYM_PQputCopyEnd:
 	case SYM_PQgetCopyData:
-		return copy_begin(ctx, t, cookie) || other_hit();
+		return copy_begin(ctx, t, cookie) ? call_entered(ctx, t, lib) : other_hit();
 	case SYM_PQclear:
 		libpq_PQclear(ctx, t, lib);
 		return other_hit();
@@ -501,7 +500,8 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 	if (!begins_statement(t, conn, symbol, lib))
 		return other_hit();
 	c = statement_begin(ctx, t, cookie, lib);
-	return c && is_sync(symbol) && call_begin(ctx, t, conn, c->exec.seq, cookie);
+	return c && is_sync(symbol) && call_begin(ctx, t, conn, c->exec.seq, cookie) &&
+	       call_entered(ctx, t, lib);
 }
 
 SEC("uprobe.multi")
@@ -516,7 +516,14 @@ SEC("uprobe.multi")
 int libpq_return(struct pt_regs *ctx)
 {
 	stay_on_task_stack(ctx);
-	return libpq_leave(ctx);
+	return libpq_leave(ctx, false);
+}
+
+SEC("uprobe.multi")
+int libpq_exit(struct pt_regs *ctx)
+{
+	stay_on_task_stack(ctx);
+	return libpq_leave(ctx, true);
 }
 
 SEC("uprobe.multi")
@@ -524,6 +531,6 @@ int libpq_session(struct pt_regs *ctx)
 {
 	stay_on_task_stack(ctx);
 	if (session_phase(ctx))
-		return libpq_leave(ctx);
+		return libpq_leave(ctx, false);
 	return libpq_enter(ctx, attach_cookie(ctx)) ? 0 : 1;
 }

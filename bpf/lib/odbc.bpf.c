@@ -478,13 +478,13 @@ static __always_inline void free_enter(const struct probe *p)
 		stmt_leave(h, stmt);
 }
 
-SEC("uprobe.multi")
-int odbc_entry(struct pt_regs *ctx)
+/* Returns true when the return of this call is wanted. */
+static __always_inline bool odbc_enter(struct pt_regs *ctx)
 {
 	struct probe p;
 
 	if (!probe_enter(&p, ctx))
-		return 0;
+		return false;
 	switch (probe_symbol(&p)) {
 	case SYM_SQLExecDirect:
 	case SYM_SQLExecDirectW:
@@ -519,11 +519,10 @@ int odbc_entry(struct pt_regs *ctx)
 	default:
 		diagnosis_enter(&p);
 	}
-	return 0;
+	return p.t->outer.sp == PT_REGS_SP(ctx);
 }
 
-SEC("uprobe.multi")
-int odbc_return(struct pt_regs *ctx)
+static __noinline int odbc_leave(struct pt_regs *ctx)
 {
 	struct apm_thread *t = thread_find();
 	s32 rc = (s16)PT_REGS_RC(ctx);
@@ -531,7 +530,6 @@ int odbc_return(struct pt_regs *ctx)
 	struct apm_lib *lib;
 	u32 lib_id;
 
-	stay_on_task_stack(ctx);
 	if (!t || !t->outer.sp || t->outer.sp + APM_RETURN_SLOT != PT_REGS_SP(ctx))
 		return 0;
 	call = &t->outer;
@@ -545,4 +543,28 @@ int odbc_return(struct pt_regs *ctx)
 	else
 		stmt_returned(t, call, lib, rc);
 	return 0;
+}
+
+SEC("uprobe.multi")
+int odbc_entry(struct pt_regs *ctx)
+{
+	stay_on_task_stack(ctx);
+	odbc_enter(ctx);
+	return 0;
+}
+
+SEC("uprobe.multi")
+int odbc_return(struct pt_regs *ctx)
+{
+	stay_on_task_stack(ctx);
+	return odbc_leave(ctx);
+}
+
+SEC("uprobe.multi")
+int odbc_session(struct pt_regs *ctx)
+{
+	stay_on_task_stack(ctx);
+	if (session_phase(ctx))
+		return odbc_leave(ctx);
+	return odbc_enter(ctx) ? 0 : 1;
 }

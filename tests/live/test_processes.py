@@ -224,20 +224,6 @@ def namespaces(live):
         live.ok(len(report['coverage']['libraries']) == 3, 'each of them is named', report['coverage']['libraries'])
 
 
-def switching(live):
-    for order in ((0, 1), (1, 0)):
-        with live.section('a program that switches stacks'):
-            programs = [live.program([client(name), 'steps']).ready() for name in ('lite_client', 'switch_client')]
-            args = [word for i in order for word in ('-p', programs[i].pid)]
-            tracer = live.tracer('--json', *args).ready()
-            status = [program.go().wait() for program in programs]
-            report = tracer.report(30)
-            said = [m['text'] for m in report['coverage']['missing']]
-            live.ok(status == [0, 0] and report['summary']['statements'] == 0 and any('swapcontext' in text for text in said),
-                    'a library that a program which switches stacks uses too is not probed, %s of the two' % ('second', 'first')[order[0]],
-                    (status, report['summary'], report['coverage']))
-
-
 def guarded(live):
     traced(live, 'a seccomp allow-list', [client('guarded_client'), 'guarded'], 1)
     if not shutil.which('gdb'):
@@ -270,7 +256,7 @@ def soak(live):
 
 def main():
     with Live() as live:
-        for part in (families, gunicorn, by_name, by_cgroup, everything, namespaces, switching, guarded, soak):
+        for part in (families, gunicorn, by_name, by_cgroup, everything, namespaces, guarded, soak):
             with live.section(part.__name__):
                 part(live)
 

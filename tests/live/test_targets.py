@@ -120,10 +120,10 @@ def many(live):
         run = subprocess.run([APM, '--dry-run', '-p', str(program.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         live.ok(run.returncode == 0 and 'sqlite3_step' in run.stdout and 'libsqlite3' in run.stdout, '--dry-run lists libraries and probes', run)
 
-        program = live.program([client('switch_client'), 'steps']).ready()
+        program = live.program([client('fiber_client'), 'lite']).ready()
         run = subprocess.run([APM, '--dry-run', '-p', str(program.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
-        live.ok(run.returncode == 0 and 'not traced' in run.stdout and 'swapcontext' in run.stdout and 'sqlite3_step' not in run.stdout,
-                '--dry-run says what is not traced and why', run)
+        live.ok(run.returncode == 0 and 'no return probes' in run.stdout and 'swapcontext' in run.stdout and 'entry+return' not in run.stdout,
+                '--dry-run says where return instructions would be probed, and why', run)
 
 
 def call_site(live):

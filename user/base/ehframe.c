@@ -261,27 +261,47 @@ static int take_row(uint64_t start, uint64_t end, const struct cfi_row *row, int
 	return 1;
 }
 
+static int find_fde(struct elf_file *f, uint64_t addr, struct cfi_table *t, struct cfi_fde *fde)
+{
+	struct dwarf entry;
+	int ret = table_open(f, t);
+
+	if (ret)
+		return ret;
+	ret = search_header(t, addr, &entry);
+	if (ret == -ENOTSUP)
+		ret = search_linear(t, addr, fde);
+	else if (!ret)
+		ret = parse_fde(t, entry, fde);
+	if (ret)
+		return ret;
+	return addr < fde->start || addr >= fde->end ? -ENOENT : 0;
+}
+
 int elf_cfi_row(struct elf_file *f, uint64_t addr, struct cfi_row *out)
 {
 	struct lookup lookup = {.addr = addr, .out = out, .error = -ENOENT};
-	struct dwarf entry;
 	struct cfi_table t;
 	struct cfi_fde fde;
 	int ret;
 
 	*out = (struct cfi_row){.base = CFI_NONE};
-	ret = table_open(f, &t);
+	ret = find_fde(f, addr, &t, &fde);
 	if (ret)
 		return ret;
-	ret = search_header(&t, addr, &entry);
-	if (ret == -ENOTSUP)
-		ret = search_linear(&t, addr, &fde);
-	else if (!ret)
-		ret = parse_fde(&t, entry, &fde);
-	if (ret)
-		return ret;
-	if (addr < fde.start || addr >= fde.end)
-		return -ENOENT;
 	ret = cfi_each_row(&t.registers, &fde, take_row, &lookup);
 	return ret == 1 ? lookup.error : ret ? ret : -ENOENT;
+}
+
+int elf_cfi_range(struct elf_file *f, uint64_t addr, uint64_t *start, uint64_t *end)
+{
+	struct cfi_table t;
+	struct cfi_fde fde;
+	int ret = find_fde(f, addr, &t, &fde);
+
+	if (ret)
+		return ret;
+	*start = fde.start;
+	*end = fde.end;
+	return 0;
 }

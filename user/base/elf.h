@@ -80,5 +80,8 @@ struct cfi_row {
  * and DWARF 5, 6.4.
  */
 int elf_cfi_row(struct elf_file *f, uint64_t addr, struct cfi_row *out);
+/* What the FDE that covers `addr` covers: a function, or a part of one that stands elsewhere. 0 or as above.
+ */
+int elf_cfi_range(struct elf_file *f, uint64_t addr, uint64_t *start, uint64_t *end);
 
 #endif

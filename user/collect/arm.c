@@ -2,29 +2,32 @@
 #include "collect/arm.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collect/lib.h"
 #include "collect/targets.h"
 
 struct arm {
-	void (*fn)(const char *path, void *arg);
+	void (*fn)(const char *path, const char *unsafe, void *arg);
 	void *arg;
+	const char *unsafe;
 };
 
 static int arm_cached(const char *path, void *arg)
 {
 	const struct arm *a = arg;
 
-	a->fn(path, a->arg);
+	a->fn(path, a->unsafe, a->arg);
 	return 0;
 }
 
 static void arm_file(const struct arm *a, const char *path)
 {
-	a->fn(path, a->arg);
+	a->fn(path, a->unsafe, a->arg);
 }
 
 static void arm_directory(const struct arm *a, const char *dir_path)
@@ -37,7 +40,7 @@ static void arm_directory(const struct arm *a, const char *dir_path)
 		if (!lib_name_is_likely(entry->d_name))
 			continue;
 		if (snprintf(path, sizeof(path), "%s/%s", dir_path, entry->d_name) < (int)sizeof(path))
-			a->fn(path, a->arg);
+			a->fn(path, a->unsafe, a->arg);
 	}
 	if (dir)
 		closedir(dir);
@@ -55,15 +58,29 @@ static void each_element(const struct arm *a, const char *list,
 	free(copy);
 }
 
-void arm_each(const char *program, void (*fn)(const char *path, void *arg), void *arg)
+/* Why the program could not stand return probes; 0 = nothing is known against them. */
+static int program_is_unsafe(const char *program, char *why, size_t why_len)
 {
-	struct arm a = {fn, arg};
+	int fd = open(program, O_RDONLY | O_CLOEXEC), safe;
+	char reason[64];
+
+	if (fd < 0)
+		return 0;
+	safe = target_fd_returns_safe(fd, reason, sizeof(reason));
+	close(fd);
+	snprintf(why, why_len, "%s %s", program, reason);
+	return !safe;
+}
+
+void arm_each(const char *program, void (*fn)(const char *path, const char *unsafe, void *arg), void *arg)
+{
+	struct arm a = {.fn = fn, .arg = arg};
+	char why[512];
 
 	if (program && strchr(program, '/')) {
-		fn(program, arg);
-		/* It would run into the probes before its process can be judged. */
-		if (!target_file_returns_safe(program))
-			return;
+		/* It would run into return probes before its process can be judged. */
+		a.unsafe = program_is_unsafe(program, why, sizeof(why)) ? why : NULL;
+		arm_file(&a, program);
 	}
 	each_element(&a, getenv("LD_PRELOAD"), arm_file);
 	each_element(&a, getenv("LD_LIBRARY_PATH"), arm_directory);

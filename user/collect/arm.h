@@ -6,8 +6,9 @@
 /*
  * Calls fn with the path of the program itself (NULL or no path = left out) and of every client library that
  * the dynamic loader would find for it: in LD_PRELOAD and LD_LIBRARY_PATH, and in the loader's cache. A file
- * may come twice. Of a program in which return probes are not safe only the program itself.
+ * may come twice. `unsafe`: why the program could not stand return probes, NULL = nothing is known against
+ * them.
  */
-void arm_each(const char *program, void (*fn)(const char *path, void *arg), void *arg);
+void arm_each(const char *program, void (*fn)(const char *path, const char *unsafe, void *arg), void *arg);
 
 #endif

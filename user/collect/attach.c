@@ -13,21 +13,25 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#define LINKS_MAX (LIB_PROBES_MAX * 2)
+/* Links of one role. */
+struct links {
+	struct bpf_link *link[EXITS_MAX]; /* libbpf's */
+	size_t count;
+};
 
 struct attachment {
-	struct bpf_link *link[LINKS_MAX]; /* libbpf's */
-	size_t link_count;
+	struct links entries, returns, exits;
 	int session_fd; /* a raw link, -1 = none */
 	unsigned int sites;
 };
 
 /* Sites of one role, each once: symbol versions and thunks may share an address. */
 struct site_list {
-	unsigned long offset[LIB_PROBES_MAX];
-	__u64 cookie[LIB_PROBES_MAX];
+	unsigned long offset[EXITS_MAX];
+	__u64 cookie[EXITS_MAX];
 	size_t count;
 };
+_Static_assert(EXITS_MAX >= LIB_PROBES_MAX, "both fit a list");
 
 static void site_add(struct site_list *list, const struct lib_match *m, const struct lib_probe *p)
 {
@@ -91,8 +95,8 @@ static int session_link(struct bpf_program *prog, const char *path, const struct
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int multi_link(struct attachment *a, const struct loader *l, struct bpf_program *prog,
-		      const char *path, const struct site_list *sites, int returns)
+static int multi_link(struct links *links, const struct loader *l, struct bpf_program *prog, const char *path,
+		      const struct site_list *sites, int returns)
 {
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = sites->offset, .cookies = sites->cookie,
 		    .cnt = sites->count, .retprobe = returns);
@@ -103,7 +107,7 @@ static int multi_link(struct attachment *a, const struct loader *l, struct bpf_p
 	link = bpf_program__attach_uprobe_multi(prog, -1, path, NULL, &opts);
 	if (!link)
 		return -errno;
-	a->link[a->link_count++] = link;
+	links->link[links->count++] = link;
 	return 0;
 }
 
@@ -139,14 +143,14 @@ static int register_sites(const struct loader *l, const char *path, const struct
 	return err;
 }
 
-static int single_links(struct attachment *a, const struct loader *l, struct bpf_program *prog,
+static int single_links(struct links *links, const struct loader *l, struct bpf_program *prog,
 			const char *path, const struct site_list *sites, int returns)
 {
 	int cookies = loader_attach_cookies(l), err;
 	size_t i;
 
-	/* A return finds its entry by the stack pointer: it needs no cookie. */
-	err = cookies || returns ? 0 : register_sites(l, path, sites);
+	/* A return finds its entry by the stack pointer: it needs no cookie, and nor does an exit. */
+	err = cookies || returns || !sites->count || !sites->cookie[0] ? 0 : register_sites(l, path, sites);
 	if (err)
 		return err;
 	for (i = 0; i < sites->count; i++) {
@@ -157,38 +161,63 @@ static int single_links(struct attachment *a, const struct loader *l, struct bpf
 
 		if (!link)
 			return -errno;
-		a->link[a->link_count++] = link;
+		links->link[links->count++] = link;
 	}
 	return 0;
 }
 
-static int attach_pair(struct attachment *a, const struct loader *l, const char *prefix, const char *path,
-		       const struct lib_match *m, uint8_t set)
+static int make_links(struct links *links, const struct loader *l, struct bpf_program *prog, const char *path,
+		      const struct site_list *sites, int returns)
 {
-	int (*make)(struct attachment *, const struct loader *, struct bpf_program *, const char *,
-		    const struct site_list *, int) =
-		loader_mode(l) == PROBE_SINGLE ? single_links : multi_link;
+	if (loader_mode(l) == PROBE_SINGLE)
+		return single_links(links, l, prog, path, sites, returns);
+	return multi_link(links, l, prog, path, sites, returns);
+}
+
+static int attach_pair(struct attachment *a, const struct loader *l, const char *prefix, const char *path,
+		       const struct lib_match *m, uint8_t set, int returns)
+{
 	struct bpf_program *entry = loader_program(l, prefix, "entry"),
 			   *ret = loader_program(l, prefix, "return");
 	struct site_list sites;
 	int err;
 
-	if (!entry || !ret)
+	if (!entry || (returns && !ret))
 		return -ENOTSUP;
 	/* Returns first: a return without its entry is ignored, an entry without its return would be missed.
 	 */
-	site_select(&sites, m, set, 0, 1);
-	err = make(a, l, ret, path, &sites, 1);
+	site_select(&sites, m, set, 0, returns);
+	err = make_links(&a->returns, l, ret, path, &sites, 1);
 	if (err)
 		return err;
 	site_select(&sites, m, set, 1, 0);
-	return make(a, l, entry, path, &sites, 0);
+	return make_links(&a->entries, l, entry, path, &sites, 0);
+}
+
+static int attach_exits(struct attachment *a, const struct loader *l, const char *prefix, const char *path,
+			const struct exits *exits)
+{
+	struct bpf_program *prog = loader_program(l, prefix, "exit");
+	struct site_list sites = {.count = exits->count};
+	size_t i;
+
+	if (!prog)
+		return -ENOTSUP;
+	for (i = 0; i < exits->count; i++)
+		sites.offset[i] = exits->file_off[i];
+	/* As returns, they need no cookie. */
+	return make_links(&a->exits, l, prog, path, &sites, 0);
+}
+
+static void path_of(int fd, char *path, size_t len)
+{
+	snprintf(path, len, "/proc/self/fd/%d", fd);
 }
 
 static struct attachment *attach(const struct loader *l, const char *prefix, const struct lib_match *m,
-				 uint8_t set, int fd)
+				 uint8_t set, int fd, const struct exits *exits)
 {
-	/* A library has a session program where it pays: where many returns are not wanted. */
+	/* A library has a session program, the empty programs have none. */
 	struct bpf_program *session = loader_program(l, prefix, "session");
 	struct attachment *a = calloc(1, sizeof(*a));
 	struct site_list sites;
@@ -198,16 +227,15 @@ static struct attachment *attach(const struct loader *l, const char *prefix, con
 	if (!a)
 		return NULL;
 	a->session_fd = -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	site_select(&sites, m, set, 1, 1);
-	a->sites = (unsigned int)sites.count;
-	if (!m->returns_safe) {
-		err = -EPERM;
-	} else if (session) {
+	path_of(fd, path, sizeof(path));
+	site_select(&sites, m, set, 1, !exits);
+	a->sites = (unsigned int)(sites.count + (exits ? exits->count : 0));
+	err = exits ? attach_exits(a, l, prefix, path, exits) : 0;
+	if (!err && session) {
 		a->session_fd = session_link(session, path, &sites);
 		err = a->session_fd < 0 ? a->session_fd : 0;
-	} else {
-		err = attach_pair(a, l, prefix, path, m, set);
+	} else if (!err) {
+		err = attach_pair(a, l, prefix, path, m, set, !exits);
 	}
 	if (err) {
 		attachments_close(&a, 1);
@@ -217,19 +245,39 @@ static struct attachment *attach(const struct loader *l, const char *prefix, con
 	return a;
 }
 
-struct attachment *attach_library(const struct loader *l, const struct lib_match *m, uint8_t set, int fd)
+struct attachment *attach_library(const struct loader *l, const struct lib_match *m, uint8_t set, int fd,
+				  const struct exits *exits)
 {
-	return attach(l, m->programs, m, set, fd);
+	return attach(l, m->programs, m, set, fd, exits);
+}
+
+static void links_close(struct links *links)
+{
+	while (links->count > 0)
+		bpf_link__destroy(links->link[--links->count]);
+}
+
+int attachment_use_exits(struct attachment *a, const struct loader *l, const struct lib_match *m, int fd,
+			 const struct exits *exits)
+{
+	char path[64];
+	int err;
+
+	path_of(fd, path, sizeof(path));
+	err = attach_exits(a, l, m->programs, path, exits);
+	links_close(&a->returns);
+	a->sites += (unsigned int)exits->count;
+	return err;
 }
 
 struct attachment *attach_empty(const struct loader *l, int fd, uint64_t file_off, int entry, int ret)
 {
 	static const struct lib_symbol both = {.entry = 1, .ret = 1}, only_entry = {.entry = 1};
-	struct lib_match m = {.returns_safe = 1, .name = "calibrate", .probe_count = 1};
+	struct lib_match m = {.name = "calibrate", .probe_count = 1};
 
 	m.probe[0].symbol = ret ? &both : &only_entry;
 	m.probe[0].site.file_off = file_off;
-	return attach(l, "calibrate", &m, 0, fd);
+	return attach(l, "calibrate", &m, 0, fd, NULL);
 }
 
 unsigned int attachment_sites(const struct attachment *a)
@@ -240,13 +288,13 @@ unsigned int attachment_sites(const struct attachment *a)
 static void *close_one(void *arg)
 {
 	struct attachment *a = arg;
-	size_t i;
 
 	if (a->session_fd >= 0)
 		close(a->session_fd);
 	/* Entries first: an entry without its return would look like a call that never returned. */
-	for (i = a->link_count; i > 0; i--)
-		bpf_link__destroy(a->link[i - 1]);
+	links_close(&a->entries);
+	links_close(&a->returns);
+	links_close(&a->exits);
 	free(a);
 	return NULL;
 }

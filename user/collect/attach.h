@@ -3,6 +3,7 @@
 #ifndef APM_COLLECT_ATTACH_H
 #define APM_COLLECT_ATTACH_H
 
+#include "collect/exits.h"
 #include "collect/loader.h"
 #include "collect/site.h"
 
@@ -10,10 +11,18 @@ struct attachment;
 
 /*
  * Attaches the probes of `match` (facts.lib_id is set) to the file open at `fd`: the inode counts, not the
- * path. A return probe is attached only where match->returns_safe says so; a library that needs one is then
- * refused with -EPERM. Of a library with several sets of probes those of `set` are attached. NULL with errno.
+ * path. Of a library with several sets of probes those of `set` are attached. `exits`: no return probes, but
+ * probes on these return instructions (facts.exits is set); NULL: return probes. NULL with errno; ENOTSUP:
+ * not on this kernel.
  */
-struct attachment *attach_library(const struct loader *l, const struct lib_match *match, uint8_t set, int fd);
+struct attachment *attach_library(const struct loader *l, const struct lib_match *match, uint8_t set, int fd,
+				  const struct exits *exits);
+/*
+ * Takes the return probes off and puts probes on the exits. facts.exits has been made known already: a
+ * session wants no return from then on. 0, or -errno: the return probes have gone all the same.
+ */
+int attachment_use_exits(struct attachment *a, const struct loader *l, const struct lib_match *match, int fd,
+			 const struct exits *exits);
 /*
  * Empty programs at one offset, to calibrate: at the entry, or at entry and return. NULL with errno.
  */

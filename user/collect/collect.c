@@ -127,10 +127,17 @@ void collect_unseen_spans(const struct collect *c, void (*fn)(const struct span_
 	spans_unseen(c->spans, fn, arg);
 }
 
+static const char *unsafe_user(dev_t dev, ino_t inode, void *arg)
+{
+	struct collect *c = arg;
+
+	return c->bystanders ? bystanders_why(c->bystanders, dev, inode) : NULL;
+}
+
 struct attach_visit {
 	struct collect *c;
-	int libraries; /* in files of this process that are attached */
-	int likely;    /* has a file with the name of a library */
+	const char *unsafe; /* why return probes could crash this process, NULL = they are safe */
+	int libraries;	    /* in files of this process that are attached */
 };
 
 static int attach_mapped(const struct target_file *file, void *arg)
@@ -147,7 +154,7 @@ static int attach_mapped(const struct target_file *file, void *arg)
 	};
 	int fd, known = files_known(v->c->files, file->dev, file->inode);
 
-	if (known >= 0) {
+	if (known == 0 || (known > 0 && !v->unsafe)) {
 		v->libraries += known;
 		return 0;
 	}
@@ -156,47 +163,23 @@ static int attach_mapped(const struct target_file *file, void *arg)
 		log_debug("cannot open %s of process %d: %s", file->path, file->pid, strerror(-fd));
 		return 0;
 	}
-	known = files_add(v->c->files, file->dev, file->inode, fd, file->path, file->pid);
+	known = files_add(v->c->files, file->dev, file->inode, fd, file->path, file->pid, v->unsafe);
 	v->libraries += known > 0 ? known : 0;
 	return 0;
-}
-
-static int look_for_likely(const struct target_file *file, void *arg)
-{
-	const char *name = strrchr(file->path, '/');
-
-	return lib_name_is_likely(name ? name + 1 : file->path);
-}
-
-/* A process whose stacks may be switched inside a call must not have return probes: none of its libraries is
- * probed. */
-static void refuse_process(struct collect *c, pid_t pid, const char *why)
-{
-	char subject[64];
-
-	/* Of those that were not asked for by number, most have nothing to do with databases. */
-	if (!c->opt.select || !selection_any(c->opt.select) || target_files(pid, look_for_likely, NULL) > 0) {
-		snprintf(subject, sizeof(subject), "process %d", pid);
-		missing(c, pid, subject, why);
-	}
-	if (files_unsafe(c->files, pid))
-		log_warn("process %d %s; probes on its libraries are taken off for every process that has "
-			 "them",
-			 pid, why);
 }
 
 int collect_attach_process(struct collect *c, pid_t pid)
 {
 	struct attach_visit v = {.c = c};
-	char why[256] = "";
+	char why[256] = "", unsafe[300];
 	int err;
 
 	if (c->detached)
 		return 0;
 	spans_look(c->spans, pid);
 	if (!target_returns_safe(pid, why, sizeof(why))) {
-		refuse_process(c, pid, why);
-		return 0;
+		snprintf(unsafe, sizeof(unsafe), "process %d: %s", pid, why);
+		v.unsafe = unsafe;
 	}
 	err = target_files(pid, attach_mapped, &v);
 	return err ? err : v.libraries;
@@ -284,7 +267,7 @@ int collect_add_command(struct collect *c, pid_t pid)
 	return bpf_map_update_elem(loader_scope_fd(c->loader), &tgid, &scope_id, BPF_ANY) ? -errno : 0;
 }
 
-int collect_arm_library(struct collect *c, const char *path)
+int collect_arm_library(struct collect *c, const char *path, const char *unsafe)
 {
 	int fd;
 
@@ -293,7 +276,7 @@ int collect_arm_library(struct collect *c, const char *path)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	return files_add(c->files, 0, 0, fd, path, 0) > 0 ? 0 : -ENOENT;
+	return files_add(c->files, 0, 0, fd, path, 0, unsafe) > 0 ? 0 : -ENOENT;
 }
 
 /* ---- events ---- */
@@ -397,10 +380,12 @@ int collect_watch_fd(struct collect *c, int fd)
 
 static int open_parts(struct collect *c, char *err, size_t err_len)
 {
-	struct files_events files_events = {library_attached, file_missing, probes_changed, c};
+	struct files_events files_events = {library_attached, file_missing, unsafe_user, probes_changed, c};
 	struct spans_events spans_events = {span_attached, file_missing, c};
 
 	c->files = files_new(c->loader, &files_events);
+	if (loader_mode(c->loader) != PROBE_SESSION)
+		c->bystanders = bystanders_new(c->files);
 	if (c->opt.span_count)
 		c->spans = spans_new(c->loader, c->opt.span, c->opt.span_count, &spans_events);
 	c->inflight = inflight_new(c->loader);
@@ -505,6 +490,7 @@ void collect_free(struct collect *c)
 		close(c->programs.stats_fd);
 	sampler_close(c->sampler);
 	mapwatch_close(c->mapwatch);
+	bystanders_free(c->bystanders);
 	files_free(c->files);
 	spans_free(c->spans);
 	inflight_free(c->inflight);

@@ -54,9 +54,9 @@ int collect_add_others(struct collect *c);
 /* Puts a process in scope that has yet to exec what is to be traced: nothing it has mapped now is of
  * interest. */
 int collect_add_command(struct collect *c, pid_t pid);
-/* Puts probes on a library before any process maps it. 0 when armed, -ENOENT when it is no supported library.
- */
-int collect_arm_library(struct collect *c, const char *path);
+/* Puts probes on a library before any process maps it; no return probes when there is something against them.
+ * 0 when armed, -ENOENT when it is no supported library. */
+int collect_arm_library(struct collect *c, const char *path, const char *unsafe);
 /*
  * Once the targets are known: whether every --span has its place. 0; -ENOENT with one sentence in err. See
  * spans_check().

@@ -36,9 +36,11 @@ static void mapped_late(const struct mapwatch_event *ev, void *arg)
 {
 	struct collect *c = arg;
 	unsigned int before;
-	int libraries;
+	int libraries, was_known;
 
 	if (!collect_has(c, ev->tgid)) {
+		if (c->bystanders && !c->detached)
+			bystanders_mapped(c->bystanders, ev);
 		missed_mapping(c, ev);
 		return;
 	}
@@ -46,13 +48,16 @@ static void mapped_late(const struct mapwatch_event *ev, void *arg)
 		count_late(c, ev->ts);
 	if (spans_mapped(c->spans, (pid_t)ev->tgid, ev->path))
 		count_late(c, ev->ts);
+	/* Another file with nothing in it is no news; one with a library may be met by stacks that are
+	 * switched. */
 	libraries = files_known(c->files, ev->dev, ev->inode);
-	if (libraries < 0) {
+	if (libraries) {
 		before = files_attached(c->files);
+		was_known = libraries > 0;
 		libraries = collect_attach_process(c, (pid_t)ev->tgid);
-		if (files_attached(c->files) != before)
+		if (files_attached(c->files) > before)
 			count_late(c, ev->ts);
-		else
+		else if (!was_known)
 			missed_mapping(c, ev);
 	}
 	if (libraries > 0 && c->told)

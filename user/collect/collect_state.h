@@ -3,6 +3,7 @@
 #ifndef APM_COLLECT_COLLECT_STATE_H
 #define APM_COLLECT_COLLECT_STATE_H
 
+#include "collect/bystanders.h"
 #include "collect/calibrate.h"
 #include "collect/collect.h"
 #include "collect/files.h"
@@ -25,6 +26,7 @@ struct collect {
 	struct collect_events events;
 	struct loader *loader;
 	struct files *files;
+	struct bystanders *bystanders; /* NULL: return probes meet none */
 	struct inflight *inflight;
 	struct pq_sets pq;
 	struct spans *spans; /* NULL = none are wanted */

@@ -17,19 +17,20 @@
 
 #define MATCHES_MAX 4 /* client libraries in one file */
 
-/* A library with two sets of probes: either may be attached, or for a while both. */
-struct pair {
-	struct lib_match match; /* facts.set: the set that begins statements */
+/* One library in a file, and what it takes to attach its probes in another way. */
+struct copy {
+	struct lib_match
+		match; /* facts.set: the set of probes that begins statements, 0 = it has one set only */
 	char *path;
 	int fd;
-	struct attachment *of_set[APM_PQ_BOTH]; /* by set */
+	struct attachment *of_set[APM_PQ_BOTH]; /* by set: one of several, or for a while both */
 };
 
 struct file {
-	int libraries; /* attached */
-	pid_t unsafe;  /* a process that must not meet return probes uses it */
-	struct attachment *attachment[MATCHES_MAX];
-	struct pair *pair; /* NULL = none of its libraries has two sets */
+	int libraries;	/* attached */
+	uint8_t unsafe; /* return probes could crash a process that uses it */
+	struct copy *copy[MATCHES_MAX];
+	size_t copy_count;
 };
 
 struct files {
@@ -42,15 +43,23 @@ struct files {
 	unsigned int attached, sites;
 };
 
+static void copy_free(struct copy *copy)
+{
+	if (!copy)
+		return;
+	if (copy->fd >= 0)
+		close(copy->fd);
+	free(copy->path);
+	free(copy);
+}
+
 static void file_drop(struct table_key key, void *value, void *arg)
 {
 	struct file *file = value;
+	size_t i;
 
-	if (!file->pair)
-		return;
-	close(file->pair->fd);
-	free(file->pair->path);
-	free(file->pair);
+	for (i = 0; i < file->copy_count; i++)
+		copy_free(file->copy[i]);
 }
 
 struct files *files_new(const struct loader *l, const struct files_events *events)
@@ -89,12 +98,11 @@ static int take_attachments(struct table_key key, void *value, void *arg)
 {
 	struct attachments *all = arg;
 	struct file *file = value;
-	size_t i;
+	size_t i, set;
 
-	for (i = 0; i < MATCHES_MAX; i++)
-		take(all, &file->attachment[i]);
-	for (i = 0; file->pair && i < APM_PQ_BOTH; i++)
-		take(all, &file->pair->of_set[i]);
+	for (i = 0; i < file->copy_count; i++)
+		for (set = 0; set < APM_PQ_BOTH; set++)
+			take(all, &file->copy[i]->of_set[set]);
 	return 0;
 }
 
@@ -125,147 +133,219 @@ int files_known(const struct files *f, dev_t map_dev, uint64_t inode)
 	return libraries ? *libraries : -1;
 }
 
+/* Each copy of each library. */
+struct copy_visit {
+	void (*fn)(struct files *f, struct file *file, struct copy *copy, void *arg);
+	struct files *f;
+	void *arg;
+};
+
+static int visit_file(struct table_key key, void *value, void *arg)
+{
+	const struct copy_visit *v = arg;
+	struct file *file = value;
+	size_t i;
+
+	for (i = 0; i < file->copy_count; i++)
+		v->fn(v->f, file, file->copy[i], v->arg);
+	return 0;
+}
+
+static void each_copy(struct files *f,
+		      void (*fn)(struct files *f, struct file *file, struct copy *copy, void *arg), void *arg)
+{
+	struct copy_visit v = {fn, f, arg};
+
+	table_visit(f->by_stat, visit_file, &v);
+}
+
 /* ---- libraries with two sets of probes ---- */
 
 #define COUNT_SYNC(fn, number, args, entry, ret, needed, set) +((set) == APM_PQ_SYNC)
 enum { SYNC_PROBES = APM_LIBPQ_SYMBOLS(COUNT_SYNC) };
 
-/* The asynchronous set is there in any case: without it the library is not recognised. */
+/*
+ * The asynchronous set is there in any case: without it the library is not recognised. At its exits only that
+ * set is probed: it knows the connection from the arguments, where the other goes by the thread's last call.
+ */
 static int has_both_sets(const struct lib_match *m)
 {
 	int sync = 0;
 
 	for (size_t i = 0; i < m->probe_count; i++)
 		sync += m->probe[i].symbol->sets == APM_PQ_SYNC;
-	return sync == SYNC_PROBES;
-}
-
-/* Remembers what it takes to attach the other set. Without memory for it the first set stays. */
-static void pair_make(struct file *file, const struct lib_match *m, const char *path, int fd,
-		      struct attachment *a)
-{
-	struct pair *pair = calloc(1, sizeof(*pair));
-
-	if (pair) {
-		pair->match = *m;
-		pair->path = strdup(path);
-		pair->fd = dup(fd);
-	}
-	if (!pair || !pair->path || pair->fd < 0) {
-		free(pair ? pair->path : NULL);
-		free(pair);
-		return;
-	}
-	pair->of_set[m->facts.set] = a;
-	file->pair = pair;
+	return sync == SYNC_PROBES && !m->facts.exits;
 }
 
 struct set_choice {
-	struct files *f;
 	uint8_t set;
 	const char *why;
 	int err;
 };
 
 /* The probes first, then the word that they begin statements now. */
-static int pair_select(struct table_key key, void *value, void *arg)
+static void set_select(struct files *f, struct file *file, struct copy *copy, void *arg)
 {
 	struct set_choice *s = arg;
-	struct file *file = value;
-	struct pair *pair = file->pair;
 
-	if (!pair || !file->libraries || pair->match.facts.set == s->set)
-		return 0;
-	if (!pair->of_set[s->set])
-		pair->of_set[s->set] = attach_library(s->f->loader, &pair->match, s->set, pair->fd);
-	if (!pair->of_set[s->set]) {
+	if (!has_both_sets(&copy->match) || copy->match.facts.set == s->set)
+		return;
+	if (!copy->of_set[s->set])
+		copy->of_set[s->set] = attach_library(f->loader, &copy->match, s->set, copy->fd, NULL);
+	if (!copy->of_set[s->set]) {
 		s->err = -errno;
-		return 0;
+		return;
 	}
-	pair->match.facts.set = s->set;
-	loader_set_library(s->f->loader, &pair->match.facts);
-	s->f->events.on_probes(&pair->match, pair->path, s->why, s->f->events.arg);
-	return 0;
+	copy->match.facts.set = s->set;
+	loader_set_library(f->loader, &copy->match.facts);
+	f->events.on_probes(&copy->match, copy->path, s->why, f->events.arg);
 }
 
 int files_select(struct files *f, uint8_t set, const char *why)
 {
-	struct set_choice s = {.f = f, .set = set, .why = why};
+	struct set_choice s = {.set = set, .why = why};
 
-	table_visit(f->by_stat, pair_select, &s);
+	each_copy(f, set_select, &s);
 	return s.err;
 }
 
-static int pair_settle(struct table_key key, void *value, void *arg)
+static void set_settle(struct files *f, struct file *file, struct copy *copy, void *arg)
 {
-	struct pair *pair = ((struct file *)value)->pair;
-	uint8_t other;
+	uint8_t other = copy->match.facts.set == APM_PQ_ASYNC ? APM_PQ_SYNC : APM_PQ_ASYNC;
 
-	if (!pair)
-		return 0;
-	other = pair->match.facts.set == APM_PQ_ASYNC ? APM_PQ_SYNC : APM_PQ_ASYNC;
-	attachments_close(&pair->of_set[other], 1);
-	return 0;
+	if (copy->match.facts.set)
+		attachments_close(&copy->of_set[other], 1);
 }
 
 void files_settle(struct files *f)
 {
-	table_visit(f->by_stat, pair_settle, NULL);
+	each_copy(f, set_settle, NULL);
 }
 
-static int pair_count(struct table_key key, void *value, void *arg)
+static void set_count(struct files *f, struct file *file, struct copy *copy, void *arg)
 {
-	*(unsigned int *)arg += ((struct file *)value)->pair != NULL;
-	return 0;
+	*(unsigned int *)arg += (unsigned int)has_both_sets(&copy->match);
 }
 
-unsigned int files_with_sets(const struct files *f)
+unsigned int files_with_sets(struct files *f)
 {
 	unsigned int count = 0;
 
-	table_visit(f->by_stat, pair_count, &count);
+	each_copy(f, set_count, &count);
 	return count;
 }
 
 /* ---- attaching ---- */
 
-static void attach_match(struct files *f, struct file *file, struct lib_match *m, int fd, const char *path,
-			 pid_t pid)
+static void describe(const struct lib_match *m, const char *path, char *out, size_t size)
 {
-	struct attachment *a;
+	snprintf(out, size, "%s%s%s (%s)", m->name, m->version[0] ? " " : "", m->version, path);
+}
+
+static void say_missing(struct files *f, const struct lib_match *m, const char *path, pid_t pid,
+			const char *text)
+{
 	char subject[512];
 
-	snprintf(subject, sizeof(subject), "%s%s%s (%s)", m->name, m->version[0] ? " " : "", m->version,
-		 path);
+	describe(m, path, subject, sizeof(subject));
+	f->events.on_missing(pid, subject, text, f->events.arg);
+}
+
+static void say_exits(struct files *f, const struct lib_match *m, const char *path, pid_t pid,
+		      const char *unsafe)
+{
+	char text[400];
+
+	snprintf(
+		text, sizeof(text),
+		"no return probes, because stacks may be switched inside calls (%s): return instructions are "
+		"probed instead, which costs more; CPU samples are not matched to its statements",
+		unsafe);
+	say_missing(f, m, path, pid, text);
+}
+
+/* Where returns are to be seen if return probes could crash the process. 0, or -ENOTSUP: said. */
+static int find_exits(struct files *f, const struct lib_match *m, int fd, const char *path, pid_t pid,
+		      const char *unsafe, struct exits *exits)
+{
+	struct elf_file *elf = elf_file_open(NULL, dup(fd));
+	char why[128] = "cannot be read", text[512];
+	int err = elf ? exits_find(elf, m, m->facts.set, exits, why, sizeof(why)) : -ENOTSUP;
+
+	elf_file_close(elf);
+	if (!err)
+		return 0;
+	snprintf(text, sizeof(text), "not probed: return probes could crash the program (%s), and %s", unsafe,
+		 why);
+	say_missing(f, m, path, pid, text);
+	return err;
+}
+
+static struct copy *copy_new(const struct lib_match *m, const char *path, int fd)
+{
+	struct copy *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->match = *m;
+	copy->path = strdup(path);
+	copy->fd = dup(fd);
+	if (copy->path && copy->fd >= 0)
+		return copy;
+	copy_free(copy);
+	return NULL;
+}
+
+static const char *why_not(int err, const char *unsafe)
+{
+	if (err == ENOTSUP && unsafe)
+		return "not probed: it is not followed without return probes, and those could crash a "
+		       "program that "
+		       "switches stacks";
+	if (err == EEXIST)
+		return "not probed: it has the same code as another copy, and this kernel (before 5.15) does "
+		       "not tell "
+		       "probes apart otherwise";
+	return strerror(err);
+}
+
+static void attach_match(struct files *f, struct file *file, struct lib_match *m, int fd, const char *path,
+			 pid_t pid, const char *unsafe)
+{
+	struct exits exits;
+	struct copy *copy;
+	uint8_t set = m->facts.set;
+
 	if (f->next_lib_id >= APM_MAX_LIBS) {
-		f->events.on_missing(pid, subject, "too many library copies are traced already",
-				     f->events.arg);
+		say_missing(f, m, path, pid, "too many library copies are traced already");
 		return;
 	}
 	m->facts.lib_id = f->next_lib_id;
 	m->facts.system = m->system;
-	if (!m->returns_safe) {
-		f->events.on_missing(pid, subject, "not probed: return probes are not safe in this file",
-				     f->events.arg);
+	m->facts.exits = unsafe != NULL;
+	if (unsafe && find_exits(f, m, fd, path, pid, unsafe, &exits))
+		return;
+	copy = copy_new(m, path, fd);
+	if (!copy || loader_set_library(f->loader, &m->facts)) {
+		copy_free(copy);
 		return;
 	}
-	if (loader_set_library(f->loader, &m->facts))
-		return;
-	a = attach_library(f->loader, m, m->facts.set, fd);
-	if (!a) {
-		f->events.on_missing(pid, subject, strerror(errno), f->events.arg);
+	copy->of_set[set] = attach_library(f->loader, m, set, fd, unsafe ? &exits : NULL);
+	if (!copy->of_set[set]) {
+		say_missing(f, m, path, pid, why_not(errno, unsafe));
+		copy_free(copy);
 		return;
 	}
 	f->next_lib_id++;
 	f->attached++;
-	f->sites += attachment_sites(a);
-	if (!file->pair && has_both_sets(m))
-		pair_make(file, m, path, fd, a);
-	if (!file->pair || file->pair->of_set[m->facts.set] != a)
-		file->attachment[file->libraries] = a;
+	f->sites += attachment_sites(copy->of_set[set]);
+	file->copy[file->copy_count++] = copy;
 	file->libraries++;
 	f->events.on_library(m, path, pid, f->events.arg);
-	log_debug("attached %u probes to %s", attachment_sites(a), subject);
+	if (unsafe)
+		say_exits(f, m, path, pid, unsafe);
+	log_debug("attached %u probes to %s %s (%s)", attachment_sites(copy->of_set[set]), m->name,
+		  m->version, path);
 }
 
 #define MODULE_MAX (32 << 20) /* bytes of a shared object that is searched for a library inside */
@@ -284,7 +364,17 @@ static int may_contain(const struct elf_file *elf, int fd, const char *path)
 	       st.st_size <= MODULE_MAX;
 }
 
-static int examine(struct files *f, struct file *file, int fd, const char *path, pid_t pid)
+static const char *unsafe_user(const struct files *f, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return NULL;
+	return f->events.unsafe_user(st.st_dev, st.st_ino, f->events.arg);
+}
+
+static int examine(struct files *f, struct file *file, int fd, const char *path, pid_t pid,
+		   const char *unsafe)
 {
 	struct elf_file *elf = elf_file_open(NULL, dup(fd));
 	const char *why = NULL, *stripped;
@@ -304,10 +394,62 @@ static int examine(struct files *f, struct file *file, int fd, const char *path,
 	}
 	if (!count && why)
 		f->events.on_missing(pid, path, why, f->events.arg);
+	if (count > 0 && !unsafe)
+		unsafe = unsafe_user(f, fd);
+	file->unsafe = unsafe != NULL;
 	for (i = 0; i < count; i++)
-		attach_match(f, file, &f->match[i], fd, path, pid);
+		attach_match(f, file, &f->match[i], fd, path, pid, unsafe);
 	elf_file_close(elf);
 	return file->libraries;
+}
+
+/* ---- files that turn out to be used where stacks are switched ---- */
+
+struct unsafe_use {
+	pid_t pid;
+	const char *why;
+};
+
+/* First the word that returns are not wanted any more, which a session heeds at once. */
+static void copy_use_exits(struct files *f, struct file *file, struct copy *copy,
+			   const struct unsafe_use *use)
+{
+	struct lib_match *m = &copy->match;
+	struct attachment **a = copy->of_set;
+	struct exits exits;
+	int err;
+
+	m->facts.exits = 1;
+	if (m->facts.set == APM_PQ_SYNC) {
+		attachments_close(&a[APM_PQ_SYNC], 1);
+		m->facts.set = APM_PQ_ASYNC;
+	}
+	loader_set_library(f->loader, &m->facts);
+	err = find_exits(f, m, copy->fd, copy->path, use->pid, use->why, &exits);
+	if (!err && a[m->facts.set]) {
+		err = attachment_use_exits(a[m->facts.set], f->loader, m, copy->fd, &exits);
+	} else if (!err) {
+		a[m->facts.set] = attach_library(f->loader, m, m->facts.set, copy->fd, &exits);
+		err = a[m->facts.set] ? 0 : -errno;
+	}
+	if (!err) {
+		log_warn("%s: return probes are taken off %s (%s)", use->why, m->name, copy->path);
+		say_exits(f, m, copy->path, use->pid, use->why);
+		return;
+	}
+	attachments_close(a, APM_PQ_BOTH);
+	f->attached--;
+	file->libraries--;
+}
+
+static void file_use_exits(struct files *f, struct file *file, pid_t pid, const char *why)
+{
+	struct unsafe_use use = {pid, why};
+	size_t i;
+
+	file->unsafe = 1;
+	for (i = 0; i < file->copy_count; i++)
+		copy_use_exits(f, file, file->copy[i], &use);
 }
 
 static void remember(struct files *f, dev_t dev, uint64_t inode, int libraries)
@@ -318,66 +460,39 @@ static void remember(struct files *f, dev_t dev, uint64_t inode, int libraries)
 		*known = libraries;
 }
 
-static void say_refused(struct files *f, const struct file *file, const char *path, pid_t pid)
-{
-	const char *name = strrchr(path, '/');
-	char why[128];
-
-	if (!lib_name_is_likely(name ? name + 1 : path))
-		return;
-	snprintf(why, sizeof(why), "not probed: process %d uses it too, and return probes could crash that",
-		 file->unsafe);
-	f->events.on_missing(pid, path, why, f->events.arg);
-}
-
-int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid)
+int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid,
+	      const char *unsafe)
 {
 	struct file *file;
 	struct stat st;
-	int is_new = 0, ret = 0;
+	char own[64];
+	int is_new = 0, ret = 0, safe;
 
 	if (fstat(fd, &st)) {
 		ret = -errno;
 		goto out;
 	}
+	safe = target_fd_returns_safe(fd, own, sizeof(own));
+	if (!safe && !unsafe)
+		unsafe = own;
 	file = table_put(f->by_stat, (struct table_key){st.st_dev, st.st_ino}, &is_new);
 	if (!file)
 		ret = -ENOMEM;
+	else if (is_new)
+		examine(f, file, fd, path, pid, unsafe);
+	else if (unsafe && !file->unsafe)
+		file_use_exits(f, file, pid, unsafe);
+	if (file)
+		ret = file->libraries;
+	if (safe)
+		remember(f, st.st_dev, st.st_ino, ret > 0 ? ret : 0);
 	else
-		ret = is_new ? examine(f, file, fd, path, pid) : file->libraries;
-	if (file && file->unsafe)
-		say_refused(f, file, path, pid);
-	remember(f, st.st_dev, st.st_ino, ret > 0 ? ret : 0);
+		inode = 0; /* whoever maps it is looked at */
 out:
 	if (inode)
 		remember(f, map_dev, inode, ret > 0 ? ret : 0);
 	close(fd);
 	return ret;
-}
-
-static int detach_mapped(const struct target_file *mapped, void *arg)
-{
-	struct files *f = arg;
-	struct file *file = table_put(f->by_stat, (struct table_key){mapped->dev, mapped->inode}, NULL);
-
-	if (file)
-		file->unsafe = mapped->pid;
-	if (file && file->libraries) {
-		f->attached -= (unsigned int)file->libraries;
-		file->libraries = 0;
-		attachments_close(file->attachment, MATCHES_MAX);
-		if (file->pair)
-			attachments_close(file->pair->of_set, APM_PQ_BOTH);
-	}
-	return 0;
-}
-
-int files_unsafe(struct files *f, pid_t pid)
-{
-	unsigned int before = f->attached;
-
-	target_files(pid, detach_mapped, f);
-	return (int)(before - f->attached);
 }
 
 unsigned int files_attached(const struct files *f)

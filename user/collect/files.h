@@ -17,6 +17,9 @@ struct files;
 struct files_events {
 	void (*on_library)(const struct lib_match *match, const char *path, pid_t pid, void *arg);
 	void (*on_missing)(pid_t pid, const char *subject, const char *text, void *arg);
+	/* Why somebody who is not traced, but uses the file, could not stand return probes; NULL = no such.
+	 */
+	const char *(*unsafe_user)(dev_t dev, ino_t inode, void *arg);
 	/* Another set of probes of a library is in use now. */
 	void (*on_probes)(const struct lib_match *match, const char *path, const char *why, void *arg);
 	void *arg;
@@ -32,15 +35,15 @@ void files_free(struct files *f);						    /* accepts NULL */
 int files_known(const struct files *f, dev_t map_dev, uint64_t inode);
 /*
  * Looks at the file open at `fd` (which is taken over) and attaches what is known in it. map_dev and inode
- * are what files_known() will be asked with, 0 = nothing. Returns how many libraries of the file are
- * attached, also when it had been looked at under another name, or -errno.
+ * are what files_known() will be asked with, 0 = nothing. `unsafe`, NULL = nothing: why return probes could
+ * crash a process that uses the file; its libraries are then probed at their exits, from now on if they had
+ * return probes. Returns how many libraries of the file are attached, also when it had been looked at under
+ * another name, or -errno.
  */
-int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid);
-/* Takes the probes off every file that the process has mapped, and never puts any on. Returns how many went.
- */
-int files_unsafe(struct files *f, pid_t pid);
+int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid,
+	      const char *unsafe);
 /* Attached libraries with two sets of probes. */
-unsigned int files_with_sets(const struct files *f);
+unsigned int files_with_sets(struct files *f);
 /*
  * From now on `set` begins statements, in every library that has it. The other set stays attached, to end
  * what it began, until files_settle(). 0, or -errno when it could not be attached everywhere.

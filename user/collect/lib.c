@@ -380,7 +380,6 @@ static void recognise_one(const struct lib_row *row, const struct lib_file *lf, 
 	struct elf_file *f = code_file(lf->code);
 	const struct elf_symbol *first = lib_find(lf, row->symbol[0].name);
 	uint64_t start, end;
-	const char *why;
 
 	memset(m, 0, sizeof(*m));
 	m->name = row->name;
@@ -389,7 +388,6 @@ static void recognise_one(const struct lib_row *row, const struct lib_file *lf, 
 	m->facts.system = row->system;
 	elf_build_id(f, m->build_id);
 	m->is_static = !first->dynamic || elf_is_executable(f);
-	m->returns_safe = (uint8_t)site_returns_safe(f, &why);
 	/*
 	 * A static copy has no segment of its own: the span of its named functions stands for one. Functions
 	 * of the program that the linker placed in between would count as the library's; its own unlikely

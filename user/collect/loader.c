@@ -115,7 +115,7 @@ static int is_left_out(const struct loader *l, const char *program)
 	for (i = 0; i < l->left_out_count; i++) {
 		size_t len = strlen(l->left_out[i]);
 
-		if (!strncmp(program, l->left_out[i], len) && program[len] == '_')
+		if (!strncmp(program, l->left_out[i], len) && (program[len] == '_' || !program[len]))
 			return 1;
 	}
 	return 0;
@@ -132,12 +132,13 @@ static void choose_programs(struct loader *l)
 		const char *name = bpf_program__name(prog);
 		size_t len = strlen(name);
 		int session = len > 8 && !strcmp(name + len - 8, "_session");
+		int exit = len > 5 && !strcmp(name + len - 5, "_exit");
 
 		if (bpf_program__type(prog) != BPF_PROG_TYPE_KPROBE)
 			continue;
-		bpf_program__set_autoload(
-			prog, !is_left_out(l, name) &&
-				      session == (l->mode == PROBE_SESSION && has_session(l, name)));
+		bpf_program__set_autoload(prog, !is_left_out(l, name) &&
+							(exit || session == (l->mode == PROBE_SESSION &&
+									     has_session(l, name))));
 		if (session)
 			bpf_program__set_expected_attach_type(prog,
 							      (enum bpf_attach_type)ATTACH_UPROBE_SESSION);
@@ -199,16 +200,18 @@ static int fill_selection(struct loader *l, const struct selection *sel)
 	return 0;
 }
 
-/* One library less after a program of it was refused; 0 when it is none of a library. */
+/* One library less after a program of it was refused, or one that is not probed at its exits; 0 when it is
+ * none of a library. */
 static int leave_out(struct loader *l)
 {
 	const char *role = strrchr(refused, '_');
+	int exit = role && !strcmp(role, "_exit");
 
 	if (!role || l->left_out_count == LEFT_OUT_MAX || is_left_out(l, refused) ||
-	    (strcmp(role, "_entry") && strcmp(role, "_return") && strcmp(role, "_session")))
+	    (!exit && strcmp(role, "_entry") && strcmp(role, "_return") && strcmp(role, "_session")))
 		return 0;
-	snprintf(l->left_out[l->left_out_count++], sizeof(l->left_out[0]), "%.*s", (int)(role - refused),
-		 refused);
+	snprintf(l->left_out[l->left_out_count++], sizeof(l->left_out[0]), "%.*s",
+		 exit ? (int)strlen(refused) : (int)(role - refused), refused);
 	return 1;
 }
 

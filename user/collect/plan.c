@@ -10,6 +10,7 @@
 
 #include "base/procmaps.h"
 #include "collect/arm.h"
+#include "collect/exits.h"
 #include "collect/site.h"
 #include "collect/targets.h"
 #include "log.h"
@@ -20,14 +21,32 @@ struct plan {
 	struct strbuf *out;
 	struct lib_match *match;
 	unsigned int libraries, probes;
+	const char *unsafe; /* why the process could not stand return probes */
 };
 
-static const char *roles(const struct lib_symbol *s)
+static const char *roles(const struct lib_symbol *s, const char *unsafe)
 {
-	return s->entry && s->ret ? "entry+return" : s->ret ? "return" : "entry";
+	return s->ret && !unsafe ? s->entry ? "entry+return" : "return" : "entry";
 }
 
-static void print_library(struct plan *p, const struct lib_match *m, const char *path)
+/* In place of return probes. */
+static void print_exits(struct plan *p, struct elf_file *elf, const struct lib_match *m, const char *unsafe)
+{
+	struct exits exits;
+	char why[128];
+
+	strbuf_addf(p->out, "    no return probes: %s\n", unsafe);
+	if (exits_find(elf, m, m->facts.set, &exits, why, sizeof(why))) {
+		strbuf_addf(p->out, "    would not be probed: %s\n", why);
+		return;
+	}
+	p->probes += (unsigned int)exits.count;
+	strbuf_addf(p->out, "    %-24s %-13s at %zu instructions  %s\n", "returns", "exit", exits.count,
+		    site_cost_name(SITE_COST_STEPPED));
+}
+
+static void print_library(struct plan *p, struct elf_file *elf, const struct lib_match *m, const char *path,
+			  const char *unsafe)
 {
 	size_t i;
 
@@ -37,9 +56,11 @@ static void print_library(struct plan *p, const struct lib_match *m, const char 
 	for (i = 0; i < m->probe_count; i++) {
 		const struct lib_probe *probe = &m->probe[i];
 
+		if (!probe->symbol->entry && unsafe)
+			continue;
 		p->probes++;
 		strbuf_addf(p->out, "    %-24s %-13s at 0x%llx  %s%s\n", probe->symbol->name,
-			    roles(probe->symbol), (unsigned long long)probe->site.file_off,
+			    roles(probe->symbol, unsafe), (unsigned long long)probe->site.file_off,
 			    site_cost_name(probe->site.cost),
 			    probe->site.thunk	? " (the function it jumps to)"
 			    : probe->site.moved ? " (past the first instruction)"
@@ -47,21 +68,26 @@ static void print_library(struct plan *p, const struct lib_match *m, const char 
 	}
 	if (m->missing[0])
 		strbuf_addf(p->out, "    not read: %s\n", m->missing);
-	if (!m->returns_safe)
-		strbuf_adds(p->out, "    would not be probed: return probes are not safe in this file\n");
+	if (unsafe)
+		print_exits(p, elf, m, unsafe);
 }
 
-static void plan_file(struct plan *p, int fd, const char *path)
+static void plan_file(struct plan *p, int fd, const char *path, const char *unsafe)
 {
-	struct elf_file *elf = elf_file_open(NULL, fd);
+	struct elf_file *elf;
 	const char *why = NULL;
-	int count, i;
+	int count, i, safe;
+	char own[64];
 
+	safe = target_fd_returns_safe(fd, own, sizeof(own));
+	if (!unsafe && !safe)
+		unsafe = own;
+	elf = elf_file_open(NULL, fd);
 	if (!elf)
 		return;
 	count = lib_recognise(elf, p->match, MATCHES_MAX, &why);
 	for (i = 0; i < count; i++)
-		print_library(p, &p->match[i], path);
+		print_library(p, elf, &p->match[i], path, unsafe);
 	if (!count && why)
 		strbuf_addf(p->out, "  %s: %s\n", path, why);
 	elf_file_close(elf);
@@ -77,9 +103,10 @@ static int plan_mapped(const struct target_file *file, void *arg)
 			       .deleted = file->deleted,
 			       .path = file->path};
 	int fd = proc_map_open(file->pid, &map);
+	struct plan *p = arg;
 
 	if (fd >= 0)
-		plan_file(arg, fd, file->path);
+		plan_file(p, fd, file->path, p->unsafe);
 	return 0;
 }
 
@@ -96,20 +123,18 @@ static int plan_process(struct plan *p, pid_t pid)
 	}
 	strbuf_addf(p->out, "process %d (%s), user %s, %u thread%s\n", pid, info.comm, info.user,
 		    info.threads, info.threads == 1 ? "" : "s");
-	if (!target_returns_safe(pid, why, sizeof(why)))
-		strbuf_addf(p->out, "  %s\n", why);
-	else
-		target_files(pid, plan_mapped, p);
+	p->unsafe = target_returns_safe(pid, why, sizeof(why)) ? NULL : why;
+	target_files(pid, plan_mapped, p);
 	target_info_free(&info);
 	return 0;
 }
 
-static void plan_path(const char *path, void *arg)
+static void plan_path(const char *path, const char *unsafe, void *arg)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0)
-		plan_file(arg, fd, path);
+		plan_file(arg, fd, path, unsafe);
 }
 
 int plan_print(const pid_t *pids, size_t pid_count, char *const argv[], struct strbuf *out)

@@ -121,3 +121,50 @@ void plt_each(const struct plt *p, int (*fn)(const struct plt_slot *slot, void *
 			return;
 	}
 }
+
+static int defined_symbol(struct elf_file *f, uint64_t index, uint64_t *addr)
+{
+	const uint8_t *raw;
+	Elf64_Sym sym;
+	uint64_t at;
+	size_t len = 0;
+
+	raw = elf_section(f, ".dynsym", &len, &at);
+	if (!raw || index >= len / sizeof(sym))
+		return -ENOENT;
+	memcpy(&sym, raw + index * sizeof(sym), sizeof(sym));
+	*addr = sym.st_value;
+	return sym.st_shndx == SHN_UNDEF ? -ENOENT : 0;
+}
+
+int plt_pointer(struct elf_file *f, uint64_t slot, uint64_t *addr)
+{
+	int is_x86 = elf_machine(f) == EM_X86_64;
+	const uint8_t *raw;
+	uint64_t at;
+	size_t len = 0;
+
+	raw = elf_section(f, ".rela.dyn", &len, &at);
+	for (size_t i = 0; raw && i < len / sizeof(Elf64_Rela); i++) {
+		Elf64_Rela rel;
+		uint32_t type;
+
+		memcpy(&rel, raw + i * sizeof(rel), sizeof(rel));
+		if (rel.r_offset != slot)
+			continue;
+		type = ELF64_R_TYPE(rel.r_info);
+		*addr = (uint64_t)rel.r_addend;
+		if (type == (is_x86 ? R_X86_64_RELATIVE : R_AARCH64_RELATIVE))
+			return 0;
+		if (type != (is_x86 ? R_X86_64_64 : R_AARCH64_ABS64) ||
+		    defined_symbol(f, ELF64_R_SYM(rel.r_info), addr))
+			return -ENOENT;
+		*addr += (uint64_t)rel.r_addend;
+		return 0;
+	}
+	raw = elf_bytes(f, slot, sizeof(*addr), &len);
+	if (!raw || len < sizeof(*addr))
+		return -ENOENT;
+	memcpy(addr, raw, sizeof(*addr));
+	return *addr ? 0 : -ENOENT;
+}

@@ -24,4 +24,11 @@ const struct plt_slot *plt_find(const struct plt *p, uint64_t slot); /* NULL whe
 /* All slots in order; fn returns non-zero to stop. */
 void plt_each(const struct plt *p, int (*fn)(const struct plt_slot *slot, void *arg), void *arg);
 
+/*
+ * What the loader makes of the pointer at st_value `slot`: the address in this file, from a relocation of
+ * type RELATIVE or 64 (same source), or what stands there when nothing relocates it. 0, or -ENOENT when it
+ * leads out of the file.
+ */
+int plt_pointer(struct elf_file *f, uint64_t slot, uint64_t *addr);
+
 #endif

@@ -74,9 +74,8 @@ struct lib_match {
 	const char *programs; /* of its BPF programs: struct lib_row */
 	char version[32];     /* "5.15", "3.40.1"; empty = not known */
 	char build_id[65];
-	uint8_t system;	   /* enum apm_system */
-	uint8_t is_static; /* found by .symtab inside a program or another library */
-	uint8_t returns_safe;
+	uint8_t system;	      /* enum apm_system */
+	uint8_t is_static;    /* found by .symtab inside a program or another library */
 	struct apm_lib facts; /* lib_id is left 0 */
 	struct lib_probe probe[LIB_PROBES_MAX];
 	size_t probe_count;

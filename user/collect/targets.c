@@ -90,23 +90,25 @@ struct verdict {
 	char why[64];
 };
 
-static int verdict_of_fd(int fd, char *why, size_t why_len)
+int target_fd_returns_safe(int fd, char *why, size_t why_len)
 {
 	static struct table *known;
 	struct verdict *v;
 	struct stat st;
 	int is_new;
 
+	if (why_len)
+		*why = 0;
 	if (!known)
 		known = table_new(4096, sizeof(struct verdict), NULL, NULL);
-	if (!known || fstat(fd, &st)) {
-		close(fd);
+	if (!known || fstat(fd, &st))
 		return 1;
-	}
 	v = table_put(known, (struct table_key){st.st_dev, st.st_ino}, &is_new);
-	if (v && (is_new || memcmp(&v->mtime, &st.st_mtim, sizeof(v->mtime)) ||
-		  memcmp(&v->ctime, &st.st_ctim, sizeof(v->ctime)))) {
-		struct elf_file *f = elf_file_open(NULL, fd);
+	if (!v)
+		return 1;
+	if (is_new || memcmp(&v->mtime, &st.st_mtim, sizeof(v->mtime)) ||
+	    memcmp(&v->ctime, &st.st_ctim, sizeof(v->ctime))) {
+		struct elf_file *f = elf_file_open(NULL, dup(fd));
 		const char *reason = "";
 
 		v->mtime = st.st_mtim;
@@ -115,21 +117,21 @@ static int verdict_of_fd(int fd, char *why, size_t why_len)
 			    : 1; /* data mapped executable has no symbols */
 		snprintf(v->why, sizeof(v->why), "%s", reason);
 		elf_file_close(f);
-	} else {
-		close(fd);
 	}
-	if (!v)
-		return 1;
 	snprintf(why, why_len, "%s", v->why);
 	return v->safe;
 }
 
 int target_file_returns_safe(const char *path)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC), safe;
 	char why[64];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || verdict_of_fd(fd, why, sizeof(why));
+	if (fd < 0)
+		return 1;
+	safe = target_fd_returns_safe(fd, why, sizeof(why));
+	close(fd);
+	return safe;
 }
 
 int target_returns_safe(pid_t pid, char *why, size_t why_len)
@@ -146,11 +148,12 @@ int target_returns_safe(pid_t pid, char *why, size_t why_len)
 		const struct proc_map *m = &maps.map[i];
 		int fd = is_file_code(m) ? proc_map_open(pid, m) : -1;
 
-		if (fd < 0 || verdict_of_fd(fd, reason, sizeof(reason)))
+		if (fd < 0)
 			continue;
-		safe = 0;
-		snprintf(why, why_len, "not traced, because return probes could crash it: %s %s", m->path,
-			 reason);
+		safe = target_fd_returns_safe(fd, reason, sizeof(reason));
+		close(fd);
+		if (!safe)
+			snprintf(why, why_len, "%s %s", m->path, reason);
 	}
 out:
 	proc_maps_free(&maps);

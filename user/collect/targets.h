@@ -35,7 +35,8 @@ int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg)
  * stack switching; or it is a Go program.
  */
 int target_returns_safe(pid_t pid, char *why, size_t why_len);
-/* The same of one file, for a program that has not started. 1 also when it cannot be read. */
+/* The same of one file, open at `fd`, which stays open. 1 also when it cannot be read. */
+int target_fd_returns_safe(int fd, char *why, size_t why_len);
 int target_file_returns_safe(const char *path);
 
 struct target_info {

@@ -5,6 +5,7 @@
 Lines "# fact NAME: VALUE" go into the table of kernels. Machine emulation is 20 to 70 times slower: no time is asserted, and
 programs repeat little. The argument is a list of parts, separated by commas.
 """
+import collections
 import ctypes
 import os
 import platform
@@ -20,10 +21,12 @@ import harness  # noqa: E402
 from harness import Live, client  # noqa: E402
 import compare  # noqa: E402
 from mysql_server import MySQLServer  # noqa: E402
+from redis_server import RedisServer  # noqa: E402
 
 SQLITE = ('steps', 'partial', 'interleave', 'before', 'bind', 'exec', 'ddl', 'trigger', 'nested', 'errors', 'longjmp', 'cancel', 'fork')
 LIBPQ = ('exec', 'params', 'prepared', 'multi', 'errors', 'copy', 'async', 'two', 'single', 'pipeline', 'cancel', 'reconnect', 'abandon', 'threads')
 LIBMARIADB = ('query', 'wrappers', 'use', 'send', 'multi', 'prepared', 'direct', 'errors', 'killed', 'abandon', 'two', 'threads')
+HIREDIS = ('command', 'control', 'argv', 'pipeline', 'async', 'threads')
 NR_BPF, PROG_NEXT, MAP_NEXT, LINK_NEXT = 321, 11, 12, 31  # x86-64; include/uapi/linux/bpf.h, enum bpf_cmd
 
 
@@ -43,7 +46,11 @@ def bpf_ids(command):
 
 
 def left_in_kernel():
+    """The kernel frees them in the background, 5.10 rather late."""
     return {'programs': bpf_ids(PROG_NEXT), 'maps': bpf_ids(MAP_NEXT), 'links': bpf_ids(LINK_NEXT)}
+
+
+EMPTY = left_in_kernel()
 
 
 def text_of(pid, library):
@@ -124,6 +131,43 @@ def libmariadb(live):
     modes(live, 'libmariadb', LIBMARIADB, 'mysql_client', False)
 
 
+def hiredis(live):
+    """Commands are compared by their pattern, which the report gives as their text."""
+    RedisServer(live)
+    exact = 0
+    for mode in HIREDIS:
+        with live.section('hiredis ' + mode):
+            report, run = live.run([client('redis_client'), mode], args=('--freq', 0), N=8, THREADS=4)
+            have = collections.Counter()
+            for q in report['queries']:
+                for field in ('calls', 'errors', 'rows'):
+                    have[q['query'], field] += q[field]
+            want = collections.Counter()
+            for (_, text), row in run.truth().rows.items():
+                for field, n in zip(('calls', 'errors', 'rows'), row):
+                    want[text, field] += n
+            exact += live.ok(have == want, 'hiredis %s' % mode, (have - want, want - have))
+    fact('hiredis, ways of calling that are exact', '%d of %d' % (exact, len(HIREDIS)))
+
+
+def switch(live):
+    """Return probes would crash these: they have none, and nor have programs that are not traced but use the same library."""
+    good = []
+    for mode in ('lite', 'threads') + (('pq',) if live.pg else ()):
+        with live.section('fibers ' + mode):
+            report, run = live.run([client('fiber_client'), mode], args=('--freq', 0), FIBERS=6, N=4)
+            good.append(live.exact('fibers: ' + mode, report, run.truth()))
+    with live.section('fibers beside a traced program'):
+        other = live.program([client('fiber_client'), 'lite'], FIBERS=6, N=10).ready()
+        traced = live.program([client('lite_client'), 'steps'], N=20).ready()
+        tracer = live.tracer('--json', '--top', 1000, '--freq', 0, '-p', traced.pid).ready()
+        late = live.program([client('fiber_client'), 'lite'], FIBERS=6, N=10).ready()
+        for program in (other, late, traced):
+            good.append(live.ok(program.go().wait(180) == 0, 'fibers beside a traced program: unharmed', program.errors()))
+        good.append(live.exact('a program beside fibers', tracer.report(), traced.truth()))
+    fact('programs that switch stacks', 'exact' if good and all(good) else 'no')
+
+
 def replay(live):
     same = True
     for argv in (['lite_client', 'errors'], ['lite_client', 'fork'], ['pq_client', 'prepared']):
@@ -155,6 +199,7 @@ def samples(live):
 def unload(live):
     clean = []
     with live.section('unload'):
+        harness.wait_until('what earlier parts had to go', lambda: left_in_kernel() == EMPTY, 60)
         before = left_in_kernel()
         program = live.program([client('lite_client'), 'steady'], SECONDS_LONG=900, RATE=50).ready()
         untouched, file = text_of(program.pid, 'libsqlite3.so.0')
@@ -205,7 +250,8 @@ def facts(live):
 
 def main():
     parts = sys.argv[1].split(',')
-    table = {'facts': facts, 'sqlite': sqlite, 'libpq': libpq, 'libmariadb': libmariadb, 'replay': replay, 'samples': samples, 'unload': unload}
+    table = {'facts': facts, 'sqlite': sqlite, 'libpq': libpq, 'libmariadb': libmariadb, 'hiredis': hiredis, 'switch': switch,
+             'replay': replay, 'samples': samples, 'unload': unload}
     # Everything takes longer here; these are limits, reached by nothing that works.
     harness.wait_until.__defaults__ = (180.0,)
     harness.Tracer.ready.__defaults__ = harness.Tracer.report.__defaults__ = (180,)
