@@ -159,6 +159,28 @@ static struct report_error fixture_errors[] = {{
 	.last_realtime_ns = 1795295829250000001,
 }};
 
+static struct report_kept_unit fixture_kept[] = {{
+	.kind = "run",
+	.shape = "SELECT orders order_items",
+	.process = "shop",
+	.why = "slow",
+	.tgid = 1234,
+	.start_realtime_ns = 1795295823120456789,
+	.duration_ns = MS(612),
+	.db_ns = MS(600),
+	.statements = 101,
+}};
+
+static struct report_memory fixture_memory[] = {{
+	.tgid = 1234,
+	.process = "shop",
+	.kind = "jump",
+	.severity = SEVERITY_MEDIUM,
+	.rss_kb = 262144,
+	.grown_kb = 65536,
+	.evidence = "Resident memory grew by 64 MB between two checks; 4 checks, the last at 256 MB.",
+}};
+
 static struct report_finding fixture_findings[] = {
 	{
 		.detector = "n_plus_one",
@@ -302,6 +324,9 @@ static inline struct report fixture_report(void)
 		.coverage = FIXTURE_LIST(fixture_coverage),
 		.libraries = FIXTURE_LIST(fixture_libraries),
 		.bottlenecks = FIXTURE_LIST(fixture_bottlenecks),
+		.kept_units = FIXTURE_LIST(fixture_kept),
+		.memory_warnings = FIXTURE_LIST(fixture_memory),
+		.sample_rate = 0.5,
 		.timeline = FIXTURE_LIST(fixture_timeline),
 		.timeline_width_ns = MS(5000),
 		.samples = 940,

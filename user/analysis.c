@@ -199,7 +199,8 @@ struct analysis *analysis_new(const struct analysis_options *opt)
 	a->span_ends = table_new(SPAN_ENDS_MAX, sizeof(struct apm_ev_span), NULL, NULL);
 	a->coverage = table_new(COVERAGE_MAX, sizeof(struct coverage), coverage_release, NULL);
 	if (!a->session || !a->stats || !a->samples || !a->order || !a->detect || !a->shapes ||
-	    !a->libraries || !a->processes || !a->coverage || !a->spans || !a->span_ends || analysis_recent_open(a)) {
+	    !a->libraries || !a->processes || !a->coverage || !a->spans || !a->span_ends ||
+	    analysis_recent_open(a)) {
 		analysis_free(a);
 		errno = ENOMEM;
 		return NULL;
@@ -278,6 +279,7 @@ static int start(struct analysis *a)
 		(uint32_t)first_of(a->opt.n_plus_one, a->meta.n_plus_one, a->thresholds.n_plus_one);
 	a->thresholds.slow_request_ns =
 		first_of(a->opt.slow_request_ns, a->meta.slow_request_ns, a->thresholds.slow_request_ns);
+	a->sample_rate = a->meta.sample_rate_set ? (double)a->meta.sample_ppm / 1e6 : 1;
 	a->thresholds.memory_kb = first_of(a->opt.memory_kb, a->meta.memory_kb, 0);
 	a->unit_gap_ns = first_of(a->opt.unit_gap_ns, a->meta.unit_gap_ns, GAP_NS);
 	detect_set(a->detect, &a->thresholds);

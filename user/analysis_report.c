@@ -402,6 +402,7 @@ int analysis_fill(struct analysis *a, int truncated)
 	analysis_fill_transactions(a);
 	fill_profile(a);
 	analysis_fill_coverage(a);
+	analysis_fill_kept(a);
 	analysis_fill_memory(a);
 	analysis_fill_bottlenecks(a);
 	fill_timeline(a);

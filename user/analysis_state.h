@@ -42,6 +42,19 @@ struct span_info {
 	char *name, *binary, *ret_name, *args;
 };
 
+#define KEPT_MAX 256
+
+/* Why a unit is told one by one; later ones matter more. */
+enum kept_why { KEPT_SAMPLED, KEPT_FINDING, KEPT_SLOW, KEPT_ERROR };
+
+struct kept_unit {
+	uint64_t start, end, statements, errors, db_ns, first;
+	uint32_t rule, tgid;
+	enum unit_kind kind;
+	enum kept_why why;
+	char comm[16];
+};
+
 #define USAGE_POINTS 64
 
 /* What a process used: at most USAGE_POINTS of the checks, the first and the last among them. */
@@ -90,7 +103,10 @@ struct analysis {
 	struct table *spans;	 /* number -> struct span_info */
 	struct table *span_ends; /* seq -> struct apm_ev_span, until its place in the order has come */
 	struct table *processes; /* tgid -> struct process_usage */
-	struct table *coverage;	 /* hash of all of it -> struct coverage */
+	struct kept_unit kept[KEPT_MAX];
+	size_t kept_count;
+	double sample_rate;
+	struct table *coverage; /* hash of all of it -> struct coverage */
 	struct rolling recent;
 	struct table *recent_queries; /* fingerprint -> struct rolling: those with the latest executions */
 	struct table *names;	      /* session_name_hash() -> char *: names of prepared statements */
@@ -141,6 +157,10 @@ int analysis_fill(struct analysis *a, int truncated);
 void analysis_fill_findings(struct analysis *a);
 void analysis_fill_coverage(struct analysis *a);
 void analysis_fill_cost(struct analysis *a);
+
+/* analysis_kept.c */
+void analysis_keep_unit(struct analysis *a, const struct unit *unit, int has_finding);
+void analysis_fill_kept(struct analysis *a);
 
 /* analysis_resources.c */
 int analysis_feed_usage(struct analysis *a, const struct record *rec);

@@ -261,7 +261,7 @@ int analysis_unit(const struct unit *unit, void *arg)
 {
 	struct analysis *a = arg;
 	int exact = unit->kind == UNIT_PROCESS || unit->kind == UNIT_GIVEN || unit->kind == UNIT_SPAN, err;
-	uint64_t *links = exact ? &a->links_exact : &a->links_likely;
+	uint64_t *links = exact ? &a->links_exact : &a->links_likely, found;
 
 	if (unit->held) {
 		detect_preview(a->detect, unit);
@@ -269,11 +269,13 @@ int analysis_unit(const struct unit *unit, void *arg)
 	}
 	if (unit->nested)
 		return count_shape(a, unit);
+	found = detect_reports(a->detect);
 	detect_unit(a->detect, unit);
 	if (unit->inner || (unit->statements == 0 && unit->kind != UNIT_SPAN))
 		return 0;
 	a->unit_count++;
 	rolling_unit(&a->recent, unit->end);
+	analysis_keep_unit(a, unit, detect_reports(a->detect) > found);
 	*links += unit->statements + unit->control;
 	err = count_shape(a, unit);
 	return err || !a->opt.on_unit ? err : a->opt.on_unit(unit, a->opt.arg);

@@ -76,6 +76,7 @@ struct options {
 	uint32_t n_plus_one;
 	uint64_t slow_request_ns;
 	uint32_t memory_mb;    /* 0 = no threshold */
+	double sample_rate;    /* share of the units without anything special that are told one by one */
 	struct name_list also; /* detectors that are off by default */
 	int fail_on; /* enum severity, or OPTIONS_NO_FAIL_ON; in diff anything else means a regression */
 	double min_effect; /* diff: the smallest change that matters, as a fraction */

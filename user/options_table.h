@@ -74,6 +74,8 @@ int option_fail_on(const struct option_row *row, const char *label, const char *
 		   struct strbuf *err);
 int option_percent(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		   struct strbuf *err);
+int option_share(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err);
 int option_detector(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		    struct strbuf *err);
 int option_names(const struct option_row *row, const char *label, const char *text, struct options *opt,

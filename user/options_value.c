@@ -324,6 +324,21 @@ int option_percent(const struct option_row *row, const char *label, const char *
 	return 0;
 }
 
+int option_share(const struct option_row *row, const char *label, const char *text, struct options *opt,
+		 struct strbuf *err)
+{
+	const char *end;
+	double share;
+
+	if (read_decimal(text, &share, &end) || *end || share > 1) {
+		strbuf_addf(err, "%s takes a share from 0 to 1", label);
+		not_this(err, text);
+		return -EINVAL;
+	}
+	*(double *)field_of(row, opt) = share;
+	return 0;
+}
+
 int option_detector(const struct option_row *row, const char *label, const char *text, struct options *opt,
 		    struct strbuf *err)
 {

@@ -216,6 +216,8 @@ static void tell_start(struct pipeline *p)
 				     .service = str_from(opt->service),
 				     .environment = str_from(opt->environment),
 				     .slow_request_ns = opt->slow_request_ns,
+				     .sample_rate_set = 1,
+				     .sample_ppm = (uint32_t)(opt->sample_rate * 1e6 + 0.5),
 				     .memory_kb = (uint64_t)opt->memory_mb * 1024};
 	enrich_pass(p->enrich, REC_META, 0, &rec);
 }

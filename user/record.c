@@ -53,6 +53,7 @@ static const struct field meta_fields[] = {
 	FIELD(meta.kernel),	     FIELD(meta.target),
 	FIELD(meta.service),	     FIELD(meta.environment),
 	FIELD(meta.slow_request_ns), FIELD(meta.memory_kb),
+	FIELD(meta.sample_rate_set), FIELD(meta.sample_ppm),
 };
 
 static const struct field text_fields[] = {

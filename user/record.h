@@ -58,6 +58,8 @@ struct rec_meta {
 	struct str environment;
 	uint64_t slow_request_ns; /* 0 in captures of before, as the next */
 	uint64_t memory_kb;	  /* 0 = no threshold */
+	uint32_t sample_rate_set; /* 0 in captures of before: all units are kept */
+	uint32_t sample_ppm;	  /* of units without anything special, in millionths */
 };
 
 /* One statement of a text. All strings are redacted but `raw`, which is empty without --show-literals. */

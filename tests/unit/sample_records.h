@@ -56,7 +56,7 @@ static const struct apm_hdr sample_hdrs[] = {
 static const struct record sample_records[] = {
 	{.hdr = &sample_hdrs[0],
 	 .meta = {1, 2, 3, 4, 5, 6, 7, 8, STR("0.1.0"), STR("host"), STR("6.1.0"), STR("-- ./app"),
-		  STR("shop"), STR("test"), 9, 10}},
+		  STR("shop"), STR("test"), 9, 10, 11, 12}},
 	{.hdr = &sample_stmt.hdr, .stmt = &sample_stmt},
 	{.hdr = &sample_prepare.hdr, .prepare = &sample_prepare},
 	{.hdr = &sample_close.hdr, .close = &sample_close},

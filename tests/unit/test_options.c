@@ -384,15 +384,14 @@ static void test_environment(void **state)
 	setenv("APM_ENABLED", "0", 1);
 	setenv("APM_SLOW_REQUEST_THRESHOLD_MS", "2500", 1);
 	setenv("APM_MEMORY_THRESHOLD_MB", "768", 1);
-	setenv("APM_PROFILING_INTERVAL", "500", 1);
+	setenv("APM_SAMPLE_RATE", "0.25", 1);
 	p = accepted("-p 1");
 	assert_int_equal(p->opt.slow_request_ns, 2500000000);
 	assert_int_equal(p->opt.memory_mb, 768);
-	assert_int_equal(p->opt.usage_every_ns, 500000000);
+	assert_true(p->opt.sample_rate == 0.25 && !p->opt.enabled);
 	assert_int_equal(p->opt.slow_ns, 250000000);
 	assert_int_equal(p->opt.n_plus_one, 9);
 	assert_int_equal(p->opt.sample_freq, 0);
-	assert_int_equal(p->opt.enabled, 0);
 	assert_string_equal(p->opt.service, "shop");
 	assert_string_equal(p->opt.environment, "staging");
 	done(p);
@@ -439,6 +438,7 @@ static void test_bad_environment(void **state)
 		 "APM_N_PLUS_ONE_THRESHOLD takes a number from 2 to 1000000, not '-1'"},
 		{"APM_SLOW_REQUEST_THRESHOLD_MS", "1s",
 		 "APM_SLOW_REQUEST_THRESHOLD_MS takes milliseconds from 1 to 86400000, not '1s'"},
+		{"APM_SAMPLE_RATE", "1.5", "APM_SAMPLE_RATE takes a share from 0 to 1, not '1.5'"},
 		{"APM_MEMORY_THRESHOLD_MB", "0",
 		 "APM_MEMORY_THRESHOLD_MB takes a number from 1 to 16777216, not '0'"},
 		{"APM_PROFILING_INTERVAL", "99",

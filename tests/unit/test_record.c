@@ -67,6 +67,8 @@ static void same_meta_and_text(const struct record *a, const struct record *b)
 		SAME_STR(meta.environment);
 		SAME(meta.slow_request_ns);
 		SAME(meta.memory_kb);
+		SAME(meta.sample_rate_set);
+		SAME(meta.sample_ppm);
 	} else {
 		SAME(text.text_id);
 		SAME(text.conn);

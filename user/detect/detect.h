@@ -166,6 +166,8 @@ void detect_text(const struct detect *d, uint64_t fingerprint, struct detect_que
 /* The finding of this detector at (fingerprint, place), new or not. NULL = out of memory. */
 struct finding *detect_finding(struct detect *d, const struct detector *self, uint64_t fingerprint,
 			       uint64_t place);
+/* How often a detector has reported something certain so far. */
+uint64_t detect_reports(const struct detect *d);
 /* Units of work counted so far. */
 uint64_t detect_units(const struct detect *d);
 /*

@@ -161,7 +161,7 @@ struct detect {
 	struct table *notes;	/* of the detectors */
 	struct table *findings; /* (fingerprint, detector and place) -> struct finding */
 	uint64_t enabled;	/* bit per row */
-	uint64_t certain, units;
+	uint64_t certain, units, reports;
 	int previewing;
 	struct finding preview; /* stands for the one in the table while previewing */
 	struct table_key preview_key;
@@ -345,6 +345,11 @@ uint64_t detect_evicted(const struct detect *d)
 	return table_evicted(d->findings);
 }
 
+uint64_t detect_reports(const struct detect *d)
+{
+	return d->reports;
+}
+
 uint64_t detect_units(const struct detect *d)
 {
 	return d->units;
@@ -397,6 +402,7 @@ void detect_certain(struct detect *d, struct finding *f)
 	kept->detector = f->detector;
 	kept->fingerprint = f->fingerprint;
 	kept->certain |= !d->previewing;
+	d->reports += !d->previewing;
 	if (kept->announced)
 		return;
 	kept->announced = 1;

@@ -418,6 +418,7 @@ int report_json(const struct report *r, const struct report_style *style, struct
 	put(&d, o, "n_plus_one", list(&d, r, r->n_plus_one.count, n_plus_one));
 	put(&d, o, "transactions", json_transactions(&d, r));
 	put(&d, o, "unit_shapes", json_unit_shapes(&d, r));
+	put(&d, o, "units", json_kept_units(&d, r));
 	put(&d, o, "errors", list(&d, r, r->error_groups.count, error_group));
 	put(&d, o, "memory_warnings", list(&d, r, r->memory_warnings.count, memory_warning));
 	put(&d, o, "bottlenecks", list(&d, r, r->bottlenecks.count, bottleneck));

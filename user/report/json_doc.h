@@ -92,6 +92,7 @@ static inline json_t *of_time(struct doc *d, uint64_t realtime_ns)
 
 /* json_units.c: arrays of the document. */
 json_t *json_unit_shapes(struct doc *d, const struct report *r);
+json_t *json_kept_units(struct doc *d, const struct report *r);
 json_t *json_transactions(struct doc *d, const struct report *r);
 
 #endif

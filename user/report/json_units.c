@@ -115,6 +115,36 @@ json_t *json_unit_shapes(struct doc *d, const struct report *r)
 	return list;
 }
 
+static json_t *kept_unit(struct doc *d, const struct report_kept_unit *u)
+{
+	json_t *o = json_object();
+
+	put(d, o, "kind", of_string(d, u->kind));
+	put(d, o, "shape", of_string(d, u->shape));
+	put(d, o, "process", of_string(d, u->process));
+	put(d, o, "pid", of_known(u->tgid));
+	put(d, o, "why", of_string(d, u->why));
+	put(d, o, "start", of_time(d, u->start_realtime_ns));
+	put(d, o, "duration_ms", of_ms(u->duration_ns));
+	put(d, o, "db_time_ms", of_ms(u->db_ns));
+	put(d, o, "statements", of_int(u->statements));
+	put(d, o, "errors", of_int(u->errors));
+	return o;
+}
+
+json_t *json_kept_units(struct doc *d, const struct report *r)
+{
+	json_t *o = json_object(), *list = json_array();
+	size_t i;
+
+	put(d, o, "sample_rate", of_real(r->sample_rate));
+	for (i = 0; i < r->kept_units.count; i++)
+		if (json_array_append_new(list, kept_unit(d, &r->kept_units.item[i])))
+			d->failed = 1;
+	put(d, o, "kept", list);
+	return o;
+}
+
 static json_t *transaction(struct doc *d, const struct report_transaction *t)
 {
 	json_t *o = json_object();

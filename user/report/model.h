@@ -196,6 +196,15 @@ struct report_library {
 	uint64_t statements;
 };
 
+/* One unit of work. */
+struct report_kept_unit {
+	const char *kind, *shape, *process;
+	const char *why; /* it is told: "error", "slow", "finding", "sampled" */
+	uint32_t tgid;
+	uint64_t start_realtime_ns, duration_ns, db_ns;
+	uint64_t statements, errors;
+};
+
 struct report_memory {
 	uint32_t tgid;
 	const char *process;
@@ -259,6 +268,8 @@ struct report {
 	REPORT_LIST(report_library) libraries;
 	REPORT_LIST(report_bottleneck) bottlenecks;
 	REPORT_LIST(report_memory) memory_warnings;
+	REPORT_LIST(report_kept_unit) kept_units;
+	double sample_rate;
 
 	REPORT_LIST(report_interval) timeline; /* of the whole window, in time order */
 	uint64_t timeline_width_ns;
