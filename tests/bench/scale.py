@@ -42,7 +42,7 @@ def measure(live, processes, threads, copies):
         program.ready()
     args = [word for program in programs for word in ('-p', program.pid)]
     begin = time.monotonic()
-    tracer = live.tracer('--json', *args)
+    tracer = live.tracer('--json', '--max-overhead', '0', *args)
     tracer.ready(120)
     start, start_cpu = time.monotonic() - begin, cpu_s(tracer.pid)
     memory = memory_mb(tracer.pid)

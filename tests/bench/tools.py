@@ -140,7 +140,7 @@ class Apm(Tool):
 
     def start(self, bench, load):
         self.report = bench.live.path('json')
-        self.spawn(bench, [APM, '--json', *self.options, '--report', self.report, '-p', str(load.pid)], lambda out: 'apm-bpf: tracing ' in out)
+        self.spawn(bench, [APM, '--json', '--max-overhead', '0', *self.options, '--report', self.report, '-p', str(load.pid)], lambda out: 'apm-bpf: tracing ' in out)
 
     def stop(self):
         self.end()
