@@ -455,17 +455,33 @@ static __always_inline void mark_end(struct apm_key *key, struct apm_span_thread
 
 /* ---- programs ---- */
 
+/*
+ * Which site was hit; 0 = not known. Without attach cookies the code behind the breakpoint tells, unless
+ * another probe stands in it: then the place in its page alone.
+ */
+static __always_inline u32 site_number(struct pt_regs *ctx)
+{
+	struct apm_site_key key = {.page_off = PT_REGS_IP(ctx) & (APM_SITE_PAGE - 1)};
+	u64 known = attach_cookie(ctx), *cookie;
+
+	if (!known && !cfg.attach_cookies) {
+		cookie = bpf_map_lookup_elem(&sites, &key);
+		known = cookie ? *cookie : 0;
+	}
+	return APM_COOKIE_LIB(known);
+}
+
 SEC("uprobe.multi")
 int span_entry(struct pt_regs *ctx)
 {
-	u32 number = APM_COOKIE_LIB(attach_cookie(ctx));
+	u32 number = site_number(ctx);
 	struct apm_span_thread *t;
 	struct apm_span_site *site;
 	struct apm_key key;
 	u64 sp;
 
 	stay_on_task_stack(ctx);
-	site = bpf_map_lookup_elem(&span_sites, &number);
+	site = number ? bpf_map_lookup_elem(&span_sites, &number) : NULL;
 	if (!site || !in_scope(bpf_get_current_pid_tgid() >> 32))
 		return 0;
 	count(APM_CNT_OTHER_ENTRIES);

@@ -60,6 +60,15 @@ static int attach_multi(struct span_attachment *a, struct bpf_program *prog, con
 	return add_link(a, bpf_program__attach_uprobe_multi(prog, -1, path, NULL, &opts));
 }
 
+/* Also by its place alone: the next function, with a probe of its own, may begin right behind it. */
+static int register_spot(const struct loader *l, const char *path, unsigned long offset, uint64_t cookie)
+{
+	struct apm_site_key place = {.page_off = offset & (APM_SITE_PAGE - 1)};
+	int err = attach_register_site(l, path, offset, cookie);
+
+	return err ? err : loader_set_site(l, &place, cookie);
+}
+
 static int attach_single(struct span_attachment *a, const struct loader *l, struct bpf_program *prog,
 			 const char *path, const struct spots *spots, int at_return)
 {
@@ -71,7 +80,7 @@ static int attach_single(struct span_attachment *a, const struct loader *l, stru
 			    .bpf_cookie = cookies ? spots->cookie[i] : 0, .retprobe = at_return != 0);
 
 		if (!cookies && !at_return)
-			err = attach_register_site(l, path, spots->offset[i], spots->cookie[i]);
+			err = register_spot(l, path, spots->offset[i], spots->cookie[i]);
 		if (!err)
 			err = add_link(
 				a, bpf_program__attach_uprobe_opts(prog, -1, path, spots->offset[i], &opts));

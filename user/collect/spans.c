@@ -57,6 +57,7 @@ struct spans *spans_new(const struct loader *l, const struct span_rule *rules, s
 	s->rule = rules;
 	s->count = count;
 	s->events = *events;
+	s->next_site = 1; /* 0 is no site */
 	s->state = calloc(count + 1, sizeof(*s->state));
 	s->places = calloc(1, sizeof(*s->places));
 	if (!s->state || !s->places) {
@@ -429,7 +430,7 @@ void spans_running(struct spans *s, uint64_t now_ns, spans_event_fn fn, void *ar
 
 unsigned int spans_sites(const struct spans *s)
 {
-	return s ? s->next_site : 0;
+	return s ? s->next_site - 1 : 0;
 }
 
 void spans_unseen(const struct spans *s, void (*fn)(const struct span_rule *rule, void *arg), void *arg)

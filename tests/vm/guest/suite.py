@@ -196,6 +196,21 @@ def samples(live):
         fact('CPU samples, with the running statement', 'yes' if profile['samples_attributed'] else 'no')
 
 
+def spans(live):
+    """Calls, statements and failures of functions that end in every way (see tests/live/test_spans.py)."""
+    wanted = {'handle': [37, 222, 10, 0], 'outer': [7, 49, 0, 0], 'recurse': [3, 6, 0, 0], 'leave': [10, 10, 5, 5], 'busy': [5, 0, 0, 0],
+              'job': [6, 6, 0, 0], 'last': [1, 1, 0, 0]}
+    exact = False
+    with live.section('spans'):
+        path = client('span_client')
+        rules = ['handle@arg2:str:route@ret<0', *list(wanted)[1:]]
+        report, _ = live.run([path], args=('--freq', 0, *[word for rule in rules for word in ('--span', path + ':' + rule)]))
+        found = {u['shape']: [u['count'], u['statements'], u['status']['error'], u['status']['left']]
+                 for u in report['unit_shapes'] if u['kind'] == 'span'}
+        exact = live.ok(found == wanted, 'calls of functions: count, statements, failures', (found, wanted))
+    fact('functions named with --span', 'exact' if exact else 'no')
+
+
 def unload(live):
     clean = []
     with live.section('unload'):
@@ -251,7 +266,7 @@ def facts(live):
 def main():
     parts = sys.argv[1].split(',')
     table = {'facts': facts, 'sqlite': sqlite, 'libpq': libpq, 'libmariadb': libmariadb, 'hiredis': hiredis, 'switch': switch,
-             'replay': replay, 'samples': samples, 'unload': unload}
+             'replay': replay, 'samples': samples, 'spans': spans, 'unload': unload}
     # Everything takes longer here; these are limits, reached by nothing that works.
     harness.wait_until.__defaults__ = (180.0,)
     harness.Tracer.ready.__defaults__ = harness.Tracer.report.__defaults__ = (180,)
