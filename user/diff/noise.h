@@ -12,7 +12,7 @@
 /* What is known of a run. */
 struct noise {
 	double seconds;
-	double pressure; /* share of the time in which somebody waited for a CPU; 1 where that is not known */
+	double pressure; /* share of the time in which somebody waited for a CPU */
 };
 
 struct noise noise_of(const struct report *r);
