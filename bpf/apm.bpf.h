@@ -310,7 +310,7 @@ static __always_inline void event_header_at(struct apm_hdr *h, u16 kind, u32 len
 	h->tgid = id >> 32;
 	h->tid = (u32)id;
 	h->ctx_kind = APM_CTX_THREAD;
-	h->reserved = 0;
+	h->check = 0;
 	h->ctx_id = (u32)id;
 	h->stmt_seq = seq;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define CAPTURE_VERSION 1
 #define BUFFER_SIZE	(256u << 10)
@@ -52,6 +53,19 @@ static int open_output(const char *path)
 fail:
 	close(fd);
 	return -1;
+}
+
+/* Over all of a record but the place where it stands; never 0, which means that there is none. */
+static uint32_t checksum(const void *record, size_t len)
+{
+	static const uint32_t none;
+	const size_t at = offsetof(struct apm_hdr, check), after = at + sizeof(none);
+	const unsigned char *bytes = record;
+	uLong crc = crc32(0, bytes, (uInt)at);
+
+	crc = crc32(crc, (const unsigned char *)&none, sizeof(none));
+	crc = crc32(crc, bytes + after, (uInt)(len - after));
+	return crc ? (uint32_t)crc : 1;
 }
 
 /* Standard input and output may be non-blocking because of whom they are shared with. 0 or -errno. */
@@ -159,6 +173,8 @@ fail:
 
 int capture_write(struct capture_writer *w, const struct record *rec)
 {
+	size_t before = w->waiting.len;
+	struct apm_hdr *hdr;
 	int err;
 
 	if (w->error)
@@ -168,6 +184,8 @@ int capture_write(struct capture_writer *w, const struct record *rec)
 		w->waiting.failed = 0; /* the earlier records are whole, and there may be memory again */
 		return err;
 	}
+	hdr = (struct apm_hdr *)(w->waiting.ptr + before);
+	hdr->check = checksum(hdr, hdr->len);
 	return w->waiting.len >= BUFFER_SIZE ? capture_flush(w) : 0;
 }
 
@@ -259,6 +277,12 @@ static int read_header(struct input *in)
 	return 0;
 }
 
+/* Whether a whole record is what was written; one without a checksum is believed. */
+static int is_sound(const struct apm_hdr *hdr)
+{
+	return !hdr->check || hdr->check == checksum(hdr, hdr->len);
+}
+
 static int read_records(struct input *in, record_fn fn, void *arg, struct capture_result *result)
 {
 	int ended = 0;
@@ -279,6 +303,10 @@ static int read_records(struct input *in, record_fn fn, void *arg, struct captur
 			if (!in->eof)
 				continue;
 			result->end = ended ? CAPTURE_WHOLE : CAPTURE_TRUNCATED;
+			return 0;
+		}
+		if ((n == -ENOTSUP || n >= 0) && !is_sound(rec.hdr)) {
+			result->end = CAPTURE_CORRUPT;
 			return 0;
 		}
 		if (n == -ENOTSUP) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The capture file: a 16-byte header ("APMCAP\0\0", u32 version, u32 reserved) and records (record.h) back to
- * back, little-endian; on a big-endian machine a capture would look like one of a newer version. Files are
+ * back, little-endian, each with its CRC-32 in hdr.check (taken with 0 there; 0 itself is written as 1); on a big-endian machine a capture would look like one of a newer version. Files are
  * created 0600. A file without REC_END was cut short and is read to its last whole record.
  */
 #ifndef APM_CAPTURE_H
@@ -38,7 +38,7 @@ uint64_t capture_bytes(const struct capture_writer *w);
 enum capture_end {
 	CAPTURE_WHOLE = 0,     /* ended with REC_END */
 	CAPTURE_TRUNCATED = 1, /* cut inside or after a record */
-	CAPTURE_CORRUPT = 2,   /* a record made no sense, or something follows REC_END; read up to there */
+	CAPTURE_CORRUPT = 2,   /* a record made no sense or is not what was written, or something follows REC_END; read up to there */
 };
 
 struct capture_result {

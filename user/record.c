@@ -345,6 +345,7 @@ int record_encode(struct strbuf *out, const struct record *rec)
 
 	if (!l || !is_encodable(rec, l))
 		return -EINVAL;
+	hdr.check = 0;
 	strbuf_add(out, &hdr, sizeof(hdr));
 	if (l->fixed > sizeof(hdr))
 		strbuf_add(out, (const char *)rec->stmt + sizeof(hdr), l->fixed - sizeof(hdr));

@@ -54,7 +54,7 @@ struct apm_hdr {
 	__u32 tgid; /* initial pid namespace */
 	__u32 tid;
 	__u32 ctx_kind; /* enum apm_ctx_kind: what ctx_id counts; units of work key on it */
-	__u32 reserved;
+	__u32 check;	/* 0, and in a capture file a checksum (user/capture.h) */
 	__u64 ctx_id;
 	__u64 stmt_seq; /* the statement it belongs to, 0 = none; unique within a trace */
 };

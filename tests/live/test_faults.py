@@ -124,8 +124,7 @@ def captures(live):
             live.ok(good and any(w in run.stderr for w in ('trunc', 'cut')), 'a capture cut at %d %%: read to its last whole record, said' % share,
                     (run.returncode, run.stderr))
         middle = bytearray(data)
-        spoilt = len(data) // 5  # longer than a record: the beginning of one is in it
-        middle[2 * spoilt:3 * spoilt] = b'\xff' * spoilt
+        middle[len(data) // 2] ^= 0x10
         run = variant('corrupt', bytes(middle))
         live.ok(run.returncode == 0 and 'corrupt' in run.stderr, 'a corrupt capture: read up to there, said', (run.returncode, run.stderr))
 

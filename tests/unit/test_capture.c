@@ -127,6 +127,31 @@ static void damage_is_reported_where_it_is(void **state)
 	strbuf_free(&file);
 }
 
+/* A changed bit anywhere in a record: nothing of it is handed on. */
+static void no_changed_record_is_believed(void **state)
+{
+	struct capture_writer *w = created();
+	struct capture_result result;
+	size_t ends[SAMPLE_RECORDS], i = 0;
+	struct strbuf want = sample_stream(ends), file;
+
+	write_samples(w);
+	assert_int_equal(capture_close(w), 0);
+	file = get_file();
+	for (size_t at = ends[0]; at < file.len; at++) {
+		while (at >= ends[i + 1])
+			i++;
+		file.ptr[at] ^= 0x10;
+		put_file(file.ptr, file.len);
+		file.ptr[at] ^= 0x10;
+		assert_int_equal(read_back(&result, NULL), 0);
+		assert_int_not_equal(result.end, CAPTURE_WHOLE);
+		assert_int_equal(result.records, i + 1);
+	}
+	strbuf_free(&want);
+	strbuf_free(&file);
+}
+
 static void nothing_follows_the_end(void **state)
 {
 	struct capture_writer *w = created();
@@ -153,6 +178,7 @@ static void unknown_kinds_are_skipped_and_counted(void **state)
 	assert_int_equal(capture_close(w), 0);
 	file = get_file();
 	((struct apm_hdr *)(file.ptr + HEADER))->kind = 999;
+	((struct apm_hdr *)(file.ptr + HEADER))->check = 0;
 	put_file(file.ptr, file.len);
 	assert_int_equal(read_back(&result, NULL), 0);
 	assert_int_equal(result.end, CAPTURE_WHOLE);
@@ -215,6 +241,7 @@ int main(void)
 		TEST(cut_anywhere_it_gives_the_whole_records_before),
 		TEST(what_is_no_capture_is_refused),
 		TEST(damage_is_reported_where_it_is),
+		TEST(no_changed_record_is_believed),
 		TEST(nothing_follows_the_end),
 		TEST(unknown_kinds_are_skipped_and_counted),
 		TEST(the_consumer_can_stop),
