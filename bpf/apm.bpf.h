@@ -44,8 +44,8 @@ struct apm_thread {
 	u32 partial;  /* params.bpf.c */
 	u64 sync_seq; /* statement of a synchronous call that spans several probed ones (PQexec) */
 	u64 started;  /* the statement that was begun last */
-	/* A call of a library above those of the databases (ODBC): what those count in it, it does not. sp 0
-	 * = none */
+	/* A call of a library above those of the databases (ODBC): what those count in
+	 * it, it does not. sp 0 = none */
 	struct apm_call outer;
 	u64 outer_started; /* `started` when it was entered */
 	u64 switches;	   /* 1: may go from one stack to another at any time */
@@ -215,8 +215,8 @@ static __always_inline struct apm_thread *thread_enter(void)
 	return t;
 }
 
-/* The statement the thread is working on, 0 = none, or not known because its call may stand on another stack.
- */
+/* The statement the thread is working on, 0 = none, or not known because its call
+ * may stand on another stack. */
 static __always_inline u64 thread_statement(const struct apm_thread *t)
 {
 	u32 depth = t->depth;
@@ -436,8 +436,8 @@ static __always_inline u64 hash_start(void)
 extern u64 param_hash_bytes(u64 h, u64 ptr, u32 len);
 extern u64 param_hash_text(u64 h, u64 ptr);
 
-/* In a program of a uprobe session: 1 at the return of the probed function, 0 at its entry. (session.bpf.c)
- */
+/* In a program of a uprobe session: 1 at the return of the probed function, 0 at
+ * its entry. (session.bpf.c) */
 extern int session_phase(struct pt_regs *ctx);
 
 #endif

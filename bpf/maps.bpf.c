@@ -19,8 +19,8 @@ struct apm_site_map sites SEC(".maps");
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Names every type that crosses to user space, so that they are in the object's BTF and tests can compare
- * layouts. */
+/* Names every type that crosses to user space, so that they are in the object's BTF and
+ * tests can compare layouts. */
 const struct {
 	struct apm_hdr hdr;
 	struct apm_ev_stmt stmt;

@@ -10,8 +10,8 @@
 #define AF_INET	 2
 #define AF_INET6 10
 
-/* The other end of socket `fd`, by way of the kernel's own structures: /proc has no path for a Unix client.
- */
+/* The other end of socket `fd`, by way of the kernel's own structures: /proc has
+ * no path for a Unix client. */
 static __always_inline void conn_peer(struct apm_ev_conn *e, int fd)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Processes: scope is inherited at fork before the child runs, and forgotten when the last thread has gone.
- */
+/* Processes: scope is inherited at fork before the child runs, and forgotten when
+ * the last thread has gone. */
 #include "process.bpf.h"
 #include "statement.bpf.h"
 

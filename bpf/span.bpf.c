@@ -57,8 +57,8 @@ static __always_inline struct apm_key span_key(struct pt_regs *ctx, const struct
 
 /* ---- the CPU time and the memory of it ---- */
 
-/* The thread's CPU time so far. A switch of tasks in the middle of reading it is seen, and it is read again.
- */
+/* The thread's CPU time so far. A switch of tasks in the middle of reading it is
+ * seen, and it is read again. */
 static __always_inline u64 span_cpu(const struct apm_span_thread *t, u64 now)
 {
 	u64 cpu = 0;

@@ -229,9 +229,8 @@ static __always_inline struct apm_call *call_left(struct pt_regs *ctx, struct ap
 	return call_returning(t, PT_REGS_SP(ctx));
 }
 
-/* The last act of an entry. True when a return probe is wanted: the function is followed, and can
- * stand one.
- */
+/* The last act of an entry. True when a return probe is wanted: the function is
+ * followed, and can stand one. */
 static __always_inline bool call_entered(struct pt_regs *ctx, struct apm_thread *t, const struct apm_lib *lib)
 {
 	struct apm_call *c = call_top(t);

@@ -5,8 +5,8 @@
 #define TEXT_CHUNKS_MAX 17  /* large chunks sent: --max-sql is at most 64 KiB */
 #define TEXT_COUNT_MAX	256 /* chunks counted for the true length: about 1 MiB */
 
-/* Reads up to `room` bytes of the text at `off`. Returns bytes read (without a NUL), -errno. *more: the text
- * goes on. */
+/* Reads up to `room` bytes of the text at `off`. Returns bytes read (without a NUL),
+ * -errno. *more: the text goes on. */
 static __always_inline s64 text_read(const struct text_source *src, u32 off, void *to, u32 room, bool *more)
 {
 	s64 n;

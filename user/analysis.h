@@ -23,8 +23,8 @@ struct analysis_options {
 	uint32_t top; /* length of the report's lists: at least this many where there are as many */
 	/* Called once for each finding as soon as it is certain (live mode's stderr lines); may be NULL. */
 	void (*on_finding)(const struct report_finding *finding, void *arg);
-	/* Called for each sample with its fingerprint (0 = outside a statement) and resolved frames, root
-	 * first; may be NULL. */
+	/* Called for each sample with its fingerprint (0 = outside a statement) and resolved
+	 * frames, root first; may be NULL. */
 	void (*on_stack)(uint64_t fingerprint, uint64_t weight_ns, uint64_t count, const char *const *frames,
 			 size_t frame_count, void *arg);
 	/* Called for each statement and each unit as they are counted; may be NULL. 0 or -ENOMEM. */

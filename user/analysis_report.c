@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From what was collected to the report. Strings that live as long as the analysis are pointed at, others are
- * owned. */
+/* From what was collected to the report. Strings that live as long as the analysis are
+ * pointed at, others are owned. */
 #include "analysis_state.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the processes used and where the time went: memory warnings, bottlenecks, the profile's functions for
- * the detectors. */
+/* What the processes used and where the time went: memory warnings, bottlenecks, the profile's
+ * functions for the detectors. */
 #include "analysis_state.h"
 
 #include <errno.h>
@@ -178,8 +178,8 @@ static void add_wait(const struct stats_query *q, void *arg)
 	*(uint64_t *)arg += q->wait_ns;
 }
 
-/* The profile knows what was outside statements; without one, the CPU time of the processes is an upper bound
- * of it. */
+/* The profile knows what was outside statements; without one, the CPU time of the
+ * processes is an upper bound of it. */
 static struct spent spent_of(struct analysis *a)
 {
 	struct spent spent = {.db_ns = a->report.db_ns};

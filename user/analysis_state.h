@@ -169,8 +169,8 @@ void analysis_judge_resources(struct analysis *a); /* before detect_end() */
 void analysis_fill_memory(struct analysis *a);
 void analysis_fill_bottlenecks(struct analysis *a); /* after the summary and the memory warnings */
 
-/* Memory that lives as long as the report: takes it over. NULL (and a->err) when it is NULL or there is no
- * room. */
+/* Memory that lives as long as the report: takes it over. NULL (and a->err) when it is
+ * NULL or there is no room. */
 void *analysis_own(struct analysis *a, void *memory);
 /* The text of a strbuf, NULL when it is empty. Empties it. */
 const char *analysis_own_text(struct analysis *a, struct strbuf *buf);

@@ -113,8 +113,8 @@ static size_t last_boundary(const struct capture_writer *w, size_t len)
 	}
 }
 
-/* Takes the last `len` bytes off again. Where they are not at the end of a regular file, the reader has to
- * cope. */
+/* Takes the last `len` bytes off again. Where they are not at the end of a regular
+ * file, the reader has to cope. */
 static void cut_back(int fd, size_t len)
 {
 	off_t pos = lseek(fd, 0, SEEK_CUR);
@@ -224,8 +224,8 @@ static size_t input_left(const struct input *in)
 	return in->end - in->start;
 }
 
-/* Makes room (a record that fills the buffer doubles it) and reads once. 0 or -errno; in->eof is set at the
- * end. */
+/* Makes room (a record that fills the buffer doubles it) and reads once. 0 or -errno;
+ * in->eof is set at the end. */
 static int input_refill(struct input *in)
 {
 	ssize_t n;

@@ -27,8 +27,8 @@ struct capture_writer *capture_create(const char *path);
  * which every later call gives again. A regular file is then cut back to its last whole record.
  */
 int capture_write(struct capture_writer *w, const struct record *rec);
-/* Writes the buffer out: a recorder calls it about once a second, so that a kill loses little. 0 or as
- * capture_write(). */
+/* Writes the buffer out: a recorder calls it about once a second, so that a kill loses
+ * little. 0 or as capture_write(). */
 int capture_flush(struct capture_writer *w);
 /* Flushes, closes, frees. 0 or the first -errno that any write met. Accepts NULL. */
 int capture_close(struct capture_writer *w);
@@ -38,7 +38,8 @@ uint64_t capture_bytes(const struct capture_writer *w);
 enum capture_end {
 	CAPTURE_WHOLE = 0,     /* ended with REC_END */
 	CAPTURE_TRUNCATED = 1, /* cut inside or after a record */
-	CAPTURE_CORRUPT = 2,   /* a record made no sense or is not what was written, or something follows REC_END; read up to there */
+	CAPTURE_CORRUPT =
+		2, /* a record made no sense or is not what was written, or something follows REC_END; read up to there */
 };
 
 struct capture_result {

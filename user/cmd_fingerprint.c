@@ -94,8 +94,8 @@ static void add_collections(struct job *job, struct str names)
 	}
 }
 
-/* One statement's result joins the others of its text; a query counts for more than control statements around
- * it. */
+/* One statement's result joins the others of its text; a query counts for more than
+ * control statements around it. */
 static void merge(struct job *job, const struct sql_info *info)
 {
 	if (info->tags.len)

@@ -50,8 +50,8 @@ static void collect_stack(uint64_t fingerprint, uint64_t weight_ns, uint64_t cou
 		c->failed = 1;
 }
 
-/* Reads the capture into a report that belongs to c->analysis. NULL when that failed, with the reason logged.
- */
+/* Reads the capture into a report that belongs to c->analysis. NULL when that
+ * failed, with the reason logged. */
 static const struct report *replay(const struct options *opt, struct collected *c)
 {
 	const struct analysis_options how = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* trace, top and record: the live side. And what can be said without tracing: --dry-run, and the list of
- * candidates. */
+/* trace, top and record: the live side. And what can be said without tracing: --dry-run,
+ * and the list of candidates. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,8 +48,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
 
-/* SIGINT and SIGTERM end the trace with its report; SIGCHLD and SIGHUP only wake the loop or end it likewise.
- */
+/* SIGINT and SIGTERM end the trace with its report; SIGCHLD and SIGHUP only wake
+ * the loop or end it likewise. */
 static int catch_signals(void)
 {
 	sigset_t set;
@@ -146,9 +146,8 @@ static void say_start(const struct run *r)
 {
 	unsigned int processes = pipeline_processes(r->pipeline), libraries = pipeline_libraries(r->pipeline);
 
-	log_info("tracing %s: %u process%s with %u client librar%s; Ctrl-C: report",
-		 r->opt->target, processes, processes == 1 ? "" : "es", libraries,
-		 libraries == 1 ? "y" : "ies");
+	log_info("tracing %s: %u process%s with %u client librar%s; Ctrl-C: report", r->opt->target,
+		 processes, processes == 1 ? "" : "es", libraries, libraries == 1 ? "y" : "ies");
 	if (!processes)
 		log_info("no such process runs yet: waiting for one");
 	warn_unsupported(r);

@@ -27,8 +27,8 @@ void enrich_free(struct enrich *e);			     /* accepts NULL */
 void enrich_event(struct enrich *e, const struct apm_hdr *ev);
 /* A process came into scope: its name and mappings are read now. */
 void enrich_process(struct enrich *e, pid_t pid);
-/* A record that needs nothing done to it (meta, loss, coverage, overhead, library, end …): hdr is made here.
- */
+/* A record that needs nothing done to it (meta, loss, coverage, overhead, library,
+ * end …): hdr is made here. */
 void enrich_pass(struct enrich *e, uint16_t kind, uint32_t tgid, struct record *rec);
 
 /* The first non-zero value that the sink returned. */

@@ -162,8 +162,8 @@ static void tell_part(struct enrich_text *t, const struct apm_ev_text *last, str
 	t->sink(&rec, t->sink_arg);
 }
 
-/* Empty statements (";;", comments) get no result from a database and no number here, unless there is nothing
- * else. */
+/* Empty statements (";;", comments) get no result from a database and no number here,
+ * unless there is nothing else. */
 static void tell_text(struct enrich_text *t, const struct apm_ev_text *last, struct str text)
 {
 	const struct language *l = language_of(last->system);
@@ -243,8 +243,8 @@ void enrich_text_chunk(struct enrich_text *t, const struct apm_ev_text *c)
 	p = table_put(t->pending, key, NULL);
 	if (!p)
 		return;
-	/* A chunk in between was lost with the ring full: what stands before the gap is the text, cut there.
-	 */
+	/* A chunk in between was lost with the ring full: what stands before the
+	 * gap is the text, cut there. */
 	if (p->text.len == c->offset)
 		strbuf_add(&p->text, text.ptr, text.len);
 	if (!last)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* --interval: a line on stdout per interval of event time while statements come in, for people, pipes, cron.
- */
+/* --interval: a line on stdout per interval of event time while statements come
+ * in, for people, pipes, cron. */
 #ifndef APM_INTERVALS_H
 #define APM_INTERVALS_H
 

@@ -26,8 +26,8 @@ int log_enabled(enum log_level level)
 	return level <= log_level;
 }
 
-/* One write, so that lines of several processes on one terminal do not mix. A stderr that is gone is no
- * reason to stop. */
+/* One write, so that lines of several processes on one terminal do not mix. A stderr that is
+ * gone is no reason to stop. */
 static void put(const struct strbuf *buf)
 {
 	size_t done = 0;

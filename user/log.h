@@ -30,8 +30,8 @@ void log_message(enum log_level level, const char *fmt, va_list ap) __attribute_
 void log_tagged(enum log_level level, const char *sgr, const char *tag, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Shows `line` as the status line (stderr must be a terminal; the caller cuts it to the width); NULL removes
- * it. */
+/* Shows `line` as the status line (stderr must be a terminal; the caller cuts it to
+ * the width); NULL removes it. */
 void log_status(const char *line);
 
 #endif

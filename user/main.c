@@ -20,15 +20,9 @@ static int run_detect(const struct options *opt)
 }
 
 static int (*const commands[COMMAND_COUNT])(const struct options *opt) = {
-	[COMMAND_TRACE] = cmd_trace,
-	[COMMAND_TOP] = cmd_trace,
-	[COMMAND_RECORD] = cmd_record,
-	[COMMAND_REPORT] = cmd_report,
-	[COMMAND_FLAME] = cmd_flame,
-	[COMMAND_FINGERPRINT] = run_fingerprint,
-	[COMMAND_DETECT] = run_detect,
-	[COMMAND_LIST] = cmd_list,
-	[COMMAND_DIFF] = cmd_diff,
+	[COMMAND_TRACE] = cmd_trace,   [COMMAND_TOP] = cmd_trace,   [COMMAND_RECORD] = cmd_record,
+	[COMMAND_REPORT] = cmd_report, [COMMAND_FLAME] = cmd_flame, [COMMAND_FINGERPRINT] = run_fingerprint,
+	[COMMAND_DETECT] = run_detect, [COMMAND_LIST] = cmd_list,   [COMMAND_DIFF] = cmd_diff,
 };
 
 int main(int argc, char **argv)

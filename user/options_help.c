@@ -135,8 +135,8 @@ void options_help(enum command_id command, struct strbuf *out)
 
 #define NAME_LIMIT 40
 
-/* Edits (insert, delete, replace, swap neighbours) from a to b; names of NAME_LIMIT bytes and more are far
- * from all. */
+/* Edits (insert, delete, replace, swap neighbours) from a to b; names of NAME_LIMIT bytes
+ * and more are far from all. */
 static int distance(const char *a, const char *b)
 {
 	size_t la = strlen(a), lb = strlen(b), i, j;

@@ -17,8 +17,8 @@ static int is_stdout(const char *path)
 	return !path || !strcmp(path, "-");
 }
 
-/* 0 or -errno; a non-blocking descriptor (a terminal shared with the traced program may be one) is waited
- * for. */
+/* 0 or -errno; a non-blocking descriptor (a terminal shared with the traced program
+ * may be one) is waited for. */
 static int write_all(int fd, const char *bytes, size_t len)
 {
 	while (len) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where results go: the report to stdout or --report FILE, flame graph and folded stacks to theirs, and the
- * exit status. */
+/* Where results go: the report to stdout or --report FILE, flame graph and folded stacks to
+ * theirs, and the exit status. */
 #ifndef APM_OUTPUT_H
 #define APM_OUTPUT_H
 

@@ -42,8 +42,8 @@ int pipeline_any_process(const struct pipeline *p);
 int pipeline_selects(const struct pipeline *p); /* processes may come by themselves */
 unsigned int pipeline_libraries(const struct pipeline *p);
 
-/* What the report would say now, valid until records come; NULL = out of memory, or there is none (record).
- */
+/* What the report would say now, valid until records come; NULL = out of memory,
+ * or there is none (record). */
 const struct report *pipeline_snapshot(struct pipeline *p);
 
 /* Draws the progress line. */

@@ -19,8 +19,8 @@ struct progress *progress_new(const struct options *opt);
 /* Removes the line; accepts NULL. */
 void progress_free(struct progress *p);
 
-/* Call as often as you like: it draws about four times a second of `elapsed_ns`, the time since tracing
- * began. */
+/* Call as often as you like: it draws about four times a second of `elapsed_ns`, the
+ * time since tracing began. */
 void progress_update(struct progress *p, const struct analysis_progress *now, uint64_t elapsed_ns);
 
 /* Prints a finding, unless -q. */

@@ -234,8 +234,8 @@ static int decode_field(struct cursor *c, const struct field *field, struct reco
 	}
 }
 
-/* What an older writer, which knew fewer fields, has at the end of a body: nothing, or the zeros that fill
- * up. */
+/* What an older writer, which knew fewer fields, has at the end of a body:
+ * nothing, or the zeros that fill up. */
 static int is_padding(const struct cursor *c)
 {
 	static const uint8_t zeros[RECORD_ALIGN];

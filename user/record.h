@@ -35,8 +35,8 @@ enum rec_kind {
 	REC_OVERHEAD = 75,  /* the tool's own cost */
 	REC_SITE = 76,	    /* resolves a call-site address of one process */
 	REC_LIBRARY = 77,   /* resolves a lib_id */
-	REC_SPAN = 78,	    /* a function or static probe that the user named: resolves `span` of its events */
-	REC_USAGE = 79,	    /* what a process uses at a moment */
+	REC_SPAN = 78,	/* a function or static probe that the user named: resolves `span` of its events */
+	REC_USAGE = 79, /* what a process uses at a moment */
 };
 
 #define REC_META_SHOW_LITERALS 0x1 /* REC_TEXT carries raw text */
@@ -192,8 +192,8 @@ struct rec_overhead {
 	uint32_t changes;     /* how often more or less was collected to stay below the limit */
 	uint64_t events_read; /* of those that the probes sent */
 	uint8_t level;	      /* what is collected at the end: enum detail_level */
-	/* Of the machine while the trace ran: somebody waited for a CPU this long (pressure stall
-	 * information), of … */
+	/* Of the machine while the trace ran: somebody waited for a CPU this long
+	 * (pressure stall information), of … */
 	uint64_t cpu_wait_ns;
 	uint64_t cpu_window_ns; /* … 0 = not known */
 };

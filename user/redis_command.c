@@ -10,8 +10,8 @@
 #define HEX_MIN	     8
 #define UUID_LEN     36
 
-/* Commands that only read, and those that are no work of their own (https://redis.io/docs/latest/commands/).
- */
+/* Commands that only read, and those that are no work of their own
+ * (https://redis.io/docs/latest/commands/). */
 static const char reads[] = " GET MGET GETRANGE SUBSTR STRLEN GETBIT BITCOUNT BITPOS EXISTS TTL PTTL "
 			    "EXPIRETIME PEXPIRETIME TYPE KEYS SCAN "
 			    "RANDOMKEY DUMP OBJECT DBSIZE HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS "

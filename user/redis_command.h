@@ -15,8 +15,8 @@
 int redis_command_analyse(const char *text, size_t len, const struct sql_options *opt, char *buf, size_t cap,
 			  struct sql_info *out);
 
-/* The code that an error message of Redis begins with ("WRONGTYPE Operation against …"), empty when there is
- * none. */
+/* The code that an error message of Redis begins with ("WRONGTYPE Operation against …"),
+ * empty when there is none. */
 struct str redis_error_code(struct str message);
 
 #endif

@@ -10,8 +10,8 @@ struct top;
 
 /* Takes over the terminal. NULL after an error was logged. */
 struct top *top_open(const struct options *opt);
-/* Call often: reads keys, and draws when there is something new. `elapsed_ns`: since tracing began. 1 = the
- * user leaves. */
+/* Call often: reads keys, and draws when there is something new. `elapsed_ns`: since tracing
+ * began. 1 = the user leaves. */
 int top_show(struct top *top, struct pipeline *p, uint64_t elapsed_ns);
 /* Gives the terminal back. `command_runs`: COMMAND has been started and not ended. Accepts NULL. */
 void top_close(struct top *top, int command_runs);

@@ -16,8 +16,8 @@ struct usage;
 struct usage *usage_new(uint64_t every_ns, usage_fn fn, void *arg);
 void usage_free(struct usage *u); /* accepts NULL */
 
-/* Checks a process, now and from now on until it is gone. Known ones and those beyond 4096 are passed over.
- */
+/* Checks a process, now and from now on until it is gone. Known ones and those
+ * beyond 4096 are passed over. */
 void usage_add(struct usage *u, pid_t pid);
 /* CLOCK_MONOTONIC has reached now_ns: checks all when it is time to, or with `force`. */
 void usage_check(struct usage *u, uint64_t now_ns, int force);

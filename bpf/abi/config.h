@@ -32,8 +32,8 @@ struct apm_config {
 	__u32 reserved1;
 };
 
-/* What user space turns off and on while the programs run, to keep the price down: all 0 = everything is
- * read. */
+/* What user space turns off and on while the programs run, to keep the price down:
+ * all 0 = everything is read. */
 struct apm_detail {
 	__u8 no_sites;	/* call sites only where statements cannot be told apart without */
 	__u8 no_params; /* bound parameters */

@@ -17,16 +17,16 @@
 
 /* Kinds below 64 come from the kernel; 64 and above are records made in user space (user/record.h). */
 enum apm_ev_kind {
-	APM_EV_STMT = 1,    /* one execution of a statement: complete, or still open (flags) */
-	APM_EV_TEXT = 2,    /* a chunk of statement text */
-	APM_EV_PREPARE = 3, /* a name was given to a text on a connection */
-	APM_EV_CLOSE = 4,   /* a connection or statement handle was retired */
-	APM_EV_CONN = 5,    /* a connection was seen for the first time */
-	APM_EV_ERROR = 6,   /* code and message of a failed statement */
-	APM_EV_SAMPLE = 7,  /* a CPU sample with raw stacks */
-	APM_EV_FORK = 8,    /* a process in scope made a child */
-	APM_EV_EXEC = 9,    /* a process in scope runs another program */
-	APM_EV_EXIT = 10,   /* a process in scope ended */
+	APM_EV_STMT = 1,	/* one execution of a statement: complete, or still open (flags) */
+	APM_EV_TEXT = 2,	/* a chunk of statement text */
+	APM_EV_PREPARE = 3,	/* a name was given to a text on a connection */
+	APM_EV_CLOSE = 4,	/* a connection or statement handle was retired */
+	APM_EV_CONN = 5,	/* a connection was seen for the first time */
+	APM_EV_ERROR = 6,	/* code and message of a failed statement */
+	APM_EV_SAMPLE = 7,	/* a CPU sample with raw stacks */
+	APM_EV_FORK = 8,	/* a process in scope made a child */
+	APM_EV_EXEC = 9,	/* a process in scope runs another program */
+	APM_EV_EXIT = 10,	/* a process in scope ended */
 	APM_EV_SPAN_BEGIN = 11, /* a function or static probe that the user named as a unit of work */
 	APM_EV_SPAN_END = 12,
 };
@@ -77,22 +77,22 @@ struct apm_hdr {
 /* APM_EV_STMT */
 struct apm_ev_stmt {
 	struct apm_hdr hdr;
-	__u64 t_start;	    /* entry of the first call, CLOCK_MONOTONIC ns */
-	__u64 t_first;	    /* first result or row; 0 = none yet */
-	__u64 t_end;	    /* last row or end */
-	__u64 duration_ns;  /* see "duration" in ARCHITECTURE.md */
-	__u64 rows;	    /* returned, or affected */
-	__u64 text_id;	    /* names an APM_EV_TEXT; 0 = unknown */
-	__u64 conn;	    /* connection handle (address in the target) */
-	__u64 handle;	    /* prepared statement handle, 0 = none */
-	__u64 param_hash;   /* keyed hash of the bound parameters; 0 with param_count 0 */
-	__u64 call_site;    /* return address outside the client library; 0 = unknown */
-	__u64 wait_ns;	    /* of duration_ns: asleep in the library because something was locked */
-	__u64 bytes;	    /* moved by COPY */
-	__u32 conn_gen;	  /* generation of conn: pointers are re-used */
-	__u16 lib_id;	  /* which copy of which library; see struct rec_library */
-	__u8 system;	  /* enum apm_system */
-	__u8 param_count; /* bound parameters hashed, 255 = 255 or more */
+	__u64 t_start;	   /* entry of the first call, CLOCK_MONOTONIC ns */
+	__u64 t_first;	   /* first result or row; 0 = none yet */
+	__u64 t_end;	   /* last row or end */
+	__u64 duration_ns; /* see "duration" in ARCHITECTURE.md */
+	__u64 rows;	   /* returned, or affected */
+	__u64 text_id;	   /* names an APM_EV_TEXT; 0 = unknown */
+	__u64 conn;	   /* connection handle (address in the target) */
+	__u64 handle;	   /* prepared statement handle, 0 = none */
+	__u64 param_hash;  /* keyed hash of the bound parameters; 0 with param_count 0 */
+	__u64 call_site;   /* return address outside the client library; 0 = unknown */
+	__u64 wait_ns;	   /* of duration_ns: asleep in the library because something was locked */
+	__u64 bytes;	   /* moved by COPY */
+	__u32 conn_gen;	   /* generation of conn: pointers are re-used */
+	__u16 lib_id;	   /* which copy of which library; see struct rec_library */
+	__u8 system;	   /* enum apm_system */
+	__u8 param_count;  /* bound parameters hashed, 255 = 255 or more */
 	__u32 result_index;
 	__u32 calls; /* probed calls that worked on it, for the tool's own cost */
 };

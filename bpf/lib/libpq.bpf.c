@@ -366,8 +366,8 @@ static __always_inline int libpq_PQclear(struct pt_regs *ctx, struct apm_thread 
 	return 0;
 }
 
-/* Entry of PQgetResult. Returns false when its return is of no interest: nothing was sent on this connection.
- */
+/* Entry of PQgetResult. Returns false when its return is of no interest: nothing
+ * was sent on this connection. */
 static __always_inline bool libpq_PQgetResult(struct pt_regs *ctx, struct apm_thread *t, u64 cookie)
 {
 	u64 conn = PT_REGS_PARM1(ctx);

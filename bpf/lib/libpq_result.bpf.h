@@ -57,8 +57,8 @@ static __always_inline void error_field(struct apm_ev_error *e, u64 text, u8 cod
 	}
 }
 
-/* SQLSTATE and primary message from the list of PGMessageFields; else, for errors made by libpq itself,
- * errMsg. */
+/* SQLSTATE and primary message from the list of PGMessageFields; else, for errors
+ * made by libpq itself, errMsg. */
 static __noinline int result_error(u64 result, const struct apm_lib *lib, u64 seq)
 {
 	struct apm_ev_error *e = event_reserve(struct apm_ev_error, 0);

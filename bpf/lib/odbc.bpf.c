@@ -274,8 +274,8 @@ static __always_inline void diagnosis_enter(const struct probe *p)
 
 /* ---- returns ---- */
 
-/* Characters below 128 of a text of two-byte characters, which are all of a SQLSTATE and most of a message.
- */
+/* Characters below 128 of a text of two-byte characters, which are all of a
+ * SQLSTATE and most of a message. */
 static __always_inline u32 narrow(struct apm_thread *t, char *to, u64 ptr, u32 room)
 {
 	int n = odbc_wide_chunk(ptr);

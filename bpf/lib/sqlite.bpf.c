@@ -79,14 +79,14 @@ struct stmt_view {
 	bool readonly;
 };
 
-/* The first bytes of an sqlite3_stmt. On the BPF stack: the kernel checks a copy to anywhere else at length.
- */
+/* The first bytes of an sqlite3_stmt. On the BPF stack: the kernel checks a copy
+ * to anywhere else at length. */
 struct stmt_head {
 	u64 word[32];
 };
 
-/* A field of the statement, aligned to its size as the compiler laid it out; 0 when its offset is not known.
- */
+/* A field of the statement, aligned to its size as the compiler laid it out; 0
+ * when its offset is not known. */
 static __always_inline u64 stmt_field(const struct stmt_head *head, u64 stmt, s32 off)
 {
 	u32 word = (u32)off >> 3;
@@ -174,8 +174,8 @@ static __noinline int bound_values(struct apm_thread *t, struct apm_exec *x, con
 
 /* ---- executions ---- */
 
-/* The text goes out once per handle; its address tells when another statement has taken the handle's place.
- */
+/* The text goes out once per handle; its address tells when another statement has
+ * taken the handle's place. */
 static __noinline int handle_text(struct apm_handle *h, u64 text)
 {
 	struct text_source src = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* libmariadb: mysql_real_query of a text with its value in it, result stored. MYSQL_SOCKET, MYSQL_DATABASE
- * say where. */
+/* libmariadb: mysql_real_query of a text with its value in it, result stored. MYSQL_SOCKET,
+ * MYSQL_DATABASE say where. */
 /* CFLAGS: -I/usr/include/mariadb -I/usr/include/mysql */
 /* LIBS: -lmariadb */
 #include <mysql.h>

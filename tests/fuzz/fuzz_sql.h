@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the SQL fuzz targets share: the input's first byte chooses dialect and options, the rest is the text.
- */
+/* What the SQL fuzz targets share: the input's first byte chooses dialect and
+ * options, the rest is the text. */
 #ifndef TESTS_FUZZ_SQL_H
 #define TESTS_FUZZ_SQL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tags in comments: each line is key=value; a comment changes neither fingerprint nor literals of the
- * statement it is in. */
+/* Tags in comments: each line is key=value; a comment changes neither fingerprint nor literals
+ * of the statement it is in. */
 #include "fuzz_sql.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -66,8 +66,8 @@ static void check_literals(const char *text, const struct sql_info *info, const 
 		sql_lexer_next(&lx, &t);
 		if (t.kind == TOK_END)
 			break;
-		/* 0x1f and 1e5 would need more care than the property is worth; a dollar quote's tag is no
-		 * text. */
+		/* 0x1f and 1e5 would need more care than the property is worth; a
+		 * dollar quote's tag is no text. */
 		if (t.kind == TOK_NUMBER && !memchr(t.ptr, '0', t.len) && !memchr(t.ptr, 'e', t.len) &&
 		    !memchr(t.ptr, 'E', t.len))
 			any |= replace_literal(changed, (size_t)(t.ptr - text),

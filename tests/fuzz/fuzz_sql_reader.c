@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The reader, and what works on its results: names and summaries keep their form, advice and redaction hold
- * any text. */
+/* The reader, and what works on its results: names and summaries keep their form, advice
+ * and redaction hold any text. */
 #include "fuzz_sql.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hiredis probes, run on the host over made-up contexts: what they send for each course that commands and
- * replies can take. */
+/* The hiredis probes, run on the host over made-up contexts: what they send for each course that
+ * commands and replies can take. */
 #define _GNU_SOURCE
 #include "bpf_calls.h"
 #include "lib/hiredis.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The SQLite probes, run on the host over a made-up library: what they send for each course that calls can
- * take. */
+/* The SQLite probes, run on the host over a made-up library: what they send for each
+ * course that calls can take. */
 #include "bpf_calls.h"
 #include "lib/sqlite.h"
 

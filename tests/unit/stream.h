@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records made by hand, fed to an analysis: one thread's view of a traced program, with a clock that only
- * moves forward. */
+/* Records made by hand, fed to an analysis: one thread's view of a traced program, with a
+ * clock that only moves forward. */
 #ifndef TESTS_UNIT_STREAM_H
 #define TESTS_UNIT_STREAM_H
 
@@ -121,8 +121,8 @@ static inline int stream_send(struct stream *s, struct apm_ev_stmt ev)
 	return stream_feed(s, &rec, ev.hdr);
 }
 
-/* Executes a statement with parameters that hash to `params` (0 = none) and then the application's own time.
- */
+/* Executes a statement with parameters that hash to `params` (0 = none) and then
+ * the application's own time. */
 static inline void stream_run(struct stream *s, uint64_t text_id, uint64_t duration_ns, uint64_t rows,
 			      uint64_t params)
 {

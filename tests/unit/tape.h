@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Captures made by hand, record after record as time goes by, and what commands wrote about them. After
- * cmocka.h. */
+/* Captures made by hand, record after record as time goes by, and what commands wrote
+ * about them. After cmocka.h. */
 #ifndef APM_TESTS_TAPE_H
 #define APM_TESTS_TAPE_H
 

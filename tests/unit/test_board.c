@@ -348,8 +348,8 @@ static void test_losses(void **state)
 	shows(f, "counts are lower bounds: ring_full 3");
 }
 
-/* Every key on every page at every size, with texts that would break out: no control character, no wide line.
- */
+/* Every key on every page at every size, with texts that would break out: no
+ * control character, no wide line. */
 static void test_hostile(void **state)
 {
 	static const char *const evil[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* report and flame from a capture made by hand: whole, cut short, damaged; with samples in and outside a
- * query. */
+/* report and flame from a capture made by hand: whole, cut short, damaged; with
+ * samples in and outside a query. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

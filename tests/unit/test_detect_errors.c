@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Detectors of failures and writes without effect: programs in which something must be found, and as many in
- * which it must not. */
+/* Detectors of failures and writes without effect: programs in which something must be found, and as
+ * many in which it must not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* n_plus_one and duplicate_query over live records: a table of programs, each with what must be said about
- * it. */
+/* n_plus_one and duplicate_query over live records: a table of programs, each with
+ * what must be said about it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -476,8 +476,8 @@ static void test_announced_once(void **state)
 	stream_close(&p.s);
 }
 
-/* Whether a young process is the unit is not known yet: what its runs show is said at once, and not said
- * again. */
+/* Whether a young process is the unit is not known yet: what its runs show is said at
+ * once, and not said again. */
 static void test_announced_before_the_process_ends(void **state)
 {
 	struct program p = {0};

@@ -317,8 +317,8 @@ static void pressure_excuses_the_slow(void **state)
 	}
 }
 
-/* How a process was woken differs between runs by microseconds: much of a short call to a server, little of a
- * long one. */
+/* How a process was woken differs between runs by microseconds: much of a short call to a
+ * server, little of a long one. */
 static void waking_differs(void **state)
 {
 	struct run a, b;

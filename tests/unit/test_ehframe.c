@@ -27,8 +27,8 @@ struct columns {
 	int fp, ra;
 };
 
-/* "c-16" -> RULE at CFA - 16. 1 when it is such a rule, 0 for "u" and "s" (not saved), -1 for anything else.
- */
+/* "c-16" -> RULE at CFA - 16. 1 when it is such a rule, 0 for "u" and "s" (not
+ * saved), -1 for anything else. */
 static int rule_of(const char *word, int32_t *off)
 {
 	*off = 0;

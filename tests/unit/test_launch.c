@@ -248,8 +248,8 @@ static void a_script_without_interpreter_line_runs_in_the_shell(void **state)
 	launch_free(l);
 }
 
-/* The tool ignores and blocks signals for itself; the program must find them as a shell would hand them over.
- */
+/* The tool ignores and blocks signals for itself; the program must find them as a
+ * shell would hand them over. */
 #define GLIBC_SIGNALS (3ULL << 31)
 
 static void signals_are_at_their_defaults(void **state)
@@ -266,8 +266,8 @@ static void signals_are_at_their_defaults(void **state)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
-	/* Two signals are glibc's own (32 and 33): a parent that ignores them cannot be undone through
-	 * sigaction(). */
+	/* Two signals are glibc's own (32 and 33): a parent that ignores them cannot be
+	 * undone through sigaction(). */
 	assert_int_equal(sscanf(output(), "%16" SCNx64 "%16" SCNx64, &blocked, &ignored), 2);
 	assert_int_equal(blocked & ~GLIBC_SIGNALS, 0);
 	assert_int_equal(ignored & ~GLIBC_SIGNALS, 0);

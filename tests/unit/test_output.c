@@ -112,7 +112,8 @@ static void expect_nothing(const char *name)
 
 static struct options defaults(void)
 {
-	return (struct options){.top = 10, .format = "text", .fail_on = OPTIONS_NO_FAIL_ON, .log_level = LOG_LEVEL_INFO};
+	return (struct options){
+		.top = 10, .format = "text", .fail_on = OPTIONS_NO_FAIL_ON, .log_level = LOG_LEVEL_INFO};
 }
 
 static void test_stdout(void **state)

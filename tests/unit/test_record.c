@@ -278,8 +278,8 @@ static void what_has_not_all_arrived_is_awaited(void **state)
 	}
 }
 
-/* A header that claims less than the body needs: never a read outside, and the required fields are asked for.
- */
+/* A header that claims less than the body needs: never a read outside, and the
+ * required fields are asked for. */
 static void a_body_cut_short_is_never_overrun(void **state)
 {
 	size_t i, len;
@@ -388,7 +388,7 @@ static void a_string_ends_within_its_record(void **state)
 static void unknown_kinds_can_be_skipped(void **state)
 {
 	/* Raw text, connections, errors and samples of the kernel side are no part of a stream. */
-	static const uint16_t kinds[] = {0,  APM_EV_TEXT, APM_EV_CONN,	APM_EV_ERROR, APM_EV_SAMPLE,
+	static const uint16_t kinds[] = {0,  APM_EV_TEXT, APM_EV_CONN,	 APM_EV_ERROR, APM_EV_SAMPLE,
 					 13, 63,	  REC_USAGE + 1, 0xffff};
 	struct strbuf buf = encoded(sample_of(REC_CONN));
 	struct apm_hdr hdr = *hdr_of(&buf);

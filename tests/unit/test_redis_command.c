@@ -19,8 +19,8 @@ struct result {
 	char pattern[512];
 };
 
-/* Text and buffer have exactly the size that is promised to be enough, so that a sanitizer sees any excess.
- */
+/* Text and buffer have exactly the size that is promised to be enough, so that a
+ * sanitizer sees any excess. */
 static struct result analyse(const char *text, size_t len)
 {
 	struct result r;

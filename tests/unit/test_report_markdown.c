@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The report as Markdown: its sections, tables whose rows have as many cells as their head, foreign text that
- * stays text. */
+/* The report as Markdown: its sections, tables whose rows have as many cells as their head,
+ * foreign text that stays text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

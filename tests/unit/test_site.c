@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where probes go and what they cost there, over functions written for it; and which files forbid return
- * probes. */
+/* Where probes go and what they cost there, over functions written for it; and which
+ * files forbid return probes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +18,8 @@
 static char dir[] = "/tmp/apm-site-XXXXXX";
 static struct elf_file *toy; /* NULL: no compiler here */
 
-/* Compiles `source` (a file, or text for the C compiler's standard input) to dir/name; the open file, or
- * NULL. */
+/* Compiles `source` (a file, or text for the C compiler's standard input) to
+ * dir/name; the open file, or NULL. */
 static struct elf_file *build(const char *name, const char *text, const char *flags, char *path, size_t size)
 {
 	char command[512];

@@ -128,8 +128,8 @@ static void hostile_names(void **state)
 		add(st, 1 + i, 3, "root", hostile[i], hostile[(i + 1) % 24]);
 	write_svg(st, "hostile.svg");
 	text = read_file("hostile.svg");
-	/* The one script is the last thing in the file, and nothing in front of it is another element than
-	 * expected. */
+	/* The one script is the last thing in the file, and nothing in front of it is
+	 * another element than expected. */
 	assert_int_equal(count_of(text, "<script"), 1);
 	script = strstr(text, "<script");
 	*script = '\0';
@@ -269,8 +269,8 @@ static void full_disk(void **state)
 
 /* ---- in a browser ---- */
 
-/* Puts a second script behind the graph's own, which acts as a user would and writes what it sees into an
- * attribute. */
+/* Puts a second script behind the graph's own, which acts as a user would and writes what
+ * it sees into an attribute. */
 static void add_driver(const char *from, const char *to, const char *script)
 {
 	char *text = read_file(from), *end = strstr(text, "</svg>"), path[64];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names of addresses: of this process, of programs compiled here, of the kernel, and of code a runtime made.
- */
+/* Names of addresses: of this process, of programs compiled here, of the kernel,
+ * and of code a runtime made. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Calls of functions that the user named, as units of work: what belongs to them, how they ended, what is
- * said. */
+/* Calls of functions that the user named, as units of work: what belongs to them, how
+ * they ended, what is said. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

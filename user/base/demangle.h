@@ -5,8 +5,8 @@
 
 #include "base/str.h"
 
-/* Demangles C++ and Rust names, without parameters and hashes; others are appended as they are. At most about
- * 1 KB. */
+/* Demangles C++ and Rust names, without parameters and hashes; others are appended as
+ * they are. At most about 1 KB. */
 void demangle(struct strbuf *out, const char *name);
 /* The same with the parameters of C++ functions: "shop::pay(int)". */
 void demangle_whole(struct strbuf *out, const char *name);

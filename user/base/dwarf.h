@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads the numbers of DWARF data. Formats: DWARF 5, 7.6; Linux Standard Base 5.0 core, 10.5.1 (pointer
- * encodings). */
+/* Reads the numbers of DWARF data. Formats: DWARF 5, 7.6; Linux Standard Base 5.0 core,
+ * 10.5.1 (pointer encodings). */
 #ifndef APM_BASE_DWARF_H
 #define APM_BASE_DWARF_H
 

@@ -232,8 +232,8 @@ static int search_linear(const struct cfi_table *t, uint64_t addr, struct cfi_fd
 	struct dwarf c = t->frames, entry;
 	int ret;
 
-	/* A zero length ends the entries of one input file; statically linked programs have more behind it.
-	 */
+	/* A zero length ends the entries of one input file; statically linked
+	 * programs have more behind it. */
 	while (c.p < c.end) {
 		ret = next_entry(&c, &entry);
 		if (ret < 0)

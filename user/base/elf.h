@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ELF files, read through libelf: symbols, segments, build-id, call-frame information. Safe on hostile files.
- */
+/* ELF files, read through libelf: symbols, segments, build-id, call-frame
+ * information. Safe on hostile files. */
 #ifndef APM_BASE_ELF_H
 #define APM_BASE_ELF_H
 
@@ -56,8 +56,8 @@ int elf_segment(const struct elf_file *f, uint32_t type, uint64_t *addr, uint64_
  * NULL when unmapped or not in the file. */
 const uint8_t *elf_bytes(const struct elf_file *f, uint64_t addr, size_t want, size_t *len);
 
-/* Contents of the first section `name`, and its st_value address; lives as long as the file. NULL when there
- * is none. */
+/* Contents of the first section `name`, and its st_value address; lives as long as the
+ * file. NULL when there is none. */
 const uint8_t *elf_section(struct elf_file *f, const char *name, size_t *len, uint64_t *addr);
 
 /* One row of call-frame information (.eh_frame), at one address. */
@@ -80,8 +80,8 @@ struct cfi_row {
  * and DWARF 5, 6.4.
  */
 int elf_cfi_row(struct elf_file *f, uint64_t addr, struct cfi_row *out);
-/* What the FDE that covers `addr` covers: a function, or a part of one that stands elsewhere. 0 or as above.
- */
+/* What the FDE that covers `addr` covers: a function, or a part of one that stands
+ * elsewhere. 0 or as above. */
 int elf_cfi_range(struct elf_file *f, uint64_t addr, uint64_t *start, uint64_t *end);
 
 #endif

@@ -28,8 +28,8 @@ struct elf_file {
 
 /* The first section of this name (NULL = any) and SHT_* type (SHT_NULL = any). NULL when there is none. */
 Elf_Scn *elf_find_section(struct elf_file *f, const char *name, uint32_t type, GElf_Shdr *shdr);
-/* Contents of a section (NULL = none), in private memory that lives as long as the file. NULL when it has
- * none. */
+/* Contents of a section (NULL = none), in private memory that lives as long as the
+ * file. NULL when it has none. */
 const uint8_t *elf_section_bytes(struct elf_file *f, Elf_Scn *scn, const GElf_Shdr *shdr, size_t *len);
 
 #endif

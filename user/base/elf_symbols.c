@@ -131,8 +131,8 @@ static int symbol_at(const struct walk *w, const struct symbol_table *t, size_t 
 	if (out->defined && !out->size)
 		out->room = room_in_section(t->file, &sym);
 	name = t->names + sym.st_name;
-	/* .symtab has the version in the name: name@VERS, name@@VERS. What it says is in .dynsym, which comes
-	 * first. */
+	/* .symtab has the version in the name: name@VERS, name@@VERS. What it says is in
+	 * .dynsym, which comes first. */
 	at = strchr(name, '@');
 	if (at)
 		*at = '\0';

@@ -27,7 +27,7 @@ typedef void (*table_drop_fn)(struct table_key key, void *value, void *arg);
 struct table *table_new(size_t max_entries, size_t value_size, table_drop_fn drop, void *drop_arg);
 void table_free(struct table *t); /* drops every entry; accepts NULL */
 
-void *table_get(struct table *t, struct table_key key);	 /* NULL if absent; marks as used */
+void *table_get(struct table *t, struct table_key key);	       /* NULL if absent; marks as used */
 void *table_peek(const struct table *t, struct table_key key); /* same without marking */
 /* The value, zeroed if new (*is_new, may be NULL). Evicts the least recently used when full; NULL = ENOMEM. */
 void *table_put(struct table *t, struct table_key key, int *is_new);

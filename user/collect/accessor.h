@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an accessor function says about the object it is given. Null rather than wrong: -ENOENT when it is
- * anything else. */
+/* What an accessor function says about the object it is given. Null rather than wrong: -ENOENT
+ * when it is anything else. */
 #ifndef APM_COLLECT_ACCESSOR_H
 #define APM_COLLECT_ACCESSOR_H
 

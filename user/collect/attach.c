@@ -184,8 +184,8 @@ static int attach_pair(struct attachment *a, const struct loader *l, const char 
 
 	if (!entry || (returns && !ret))
 		return -ENOTSUP;
-	/* Returns first: a return without its entry is ignored, an entry without its return would be missed.
-	 */
+	/* Returns first: a return without its entry is ignored, an entry without
+	 * its return would be missed. */
 	site_select(&sites, m, set, 0, returns);
 	err = make_links(&a->returns, l, ret, path, &sites, 1);
 	if (err)

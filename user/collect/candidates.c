@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The processes that could be traced: those that have a supported library mapped, or are connected to a
- * database. */
+/* The processes that could be traced: those that have a supported library mapped, or
+ * are connected to a database. */
 #include "collect/targets.h"
 
 #include <dirent.h>

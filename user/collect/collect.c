@@ -249,8 +249,8 @@ int collect_add_others(struct collect *c)
 		err = add_children(c);
 	if (!sel || err)
 		return err;
-	/* Those of a name bring their children, as they will for those to come; a cgroup has its own bounds.
-	 */
+	/* Those of a name bring their children, as they will for those to come; a
+	 * cgroup has its own bounds. */
 	named.comm = sel->comm;
 	named.comm_count = sel->comm_count;
 	err = selection_each(&named, add_chosen, c);

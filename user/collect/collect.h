@@ -51,8 +51,8 @@ int collect_add_process(struct collect *c, pid_t pid);
  * that come later come by themselves. 0 or -errno.
  */
 int collect_add_others(struct collect *c);
-/* Puts a process in scope that has yet to exec what is to be traced: nothing it has mapped now is of
- * interest. */
+/* Puts a process in scope that has yet to exec what is to be traced: nothing it has
+ * mapped now is of interest. */
 int collect_add_command(struct collect *c, pid_t pid);
 /* Puts probes on a library before any process maps it; no return probes when there is something against them.
  * 0 when armed, -ENOENT when it is no supported library. */

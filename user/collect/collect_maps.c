@@ -18,8 +18,8 @@ static void count_late(struct collect *c, uint64_t since)
 		c->late_ns = late;
 }
 
-/* A process that was in scope has gone before the library it mapped could be looked at: all its calls are the
- * loss. */
+/* A process that was in scope has gone before the library it mapped could be looked at:
+ * all its calls are the loss. */
 static void missed_mapping(struct collect *c, const struct mapwatch_event *ev)
 {
 	const char *slash = strrchr(ev->path, '/');
@@ -48,8 +48,8 @@ static void mapped_late(const struct mapwatch_event *ev, void *arg)
 		count_late(c, ev->ts);
 	if (spans_mapped(c->spans, (pid_t)ev->tgid, ev->path))
 		count_late(c, ev->ts);
-	/* Another file with nothing in it is no news; one with a library may be met by stacks that are
-	 * switched. */
+	/* Another file with nothing in it is no news; one with a library may be met by
+	 * stacks that are switched. */
 	libraries = files_known(c->files, ev->dev, ev->inode);
 	if (libraries) {
 		before = files_attached(c->files);

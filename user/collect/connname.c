@@ -25,8 +25,8 @@ void connname_peer(uint16_t family, const uint8_t *addr, uint16_t port, const ch
 		snprintf(out, len, "[%s]:%u", text, port);
 }
 
-/* An empty database has no header yet, so an empty file that is open for writing beside none other is not
- * taken either. */
+/* An empty database has no header yet, so an empty file that is open for writing beside none
+ * other is not taken either. */
 static int is_database(const char *path)
 {
 	static const char magic[16] = "SQLite format 3";

@@ -92,8 +92,8 @@ static int computed_follow(struct walk *w, const cs_insn *insn)
 	return err;
 }
 
-/* A jump or branch, taken from `p`: within it, to a part that stands elsewhere, or to the function that is
- * called last. */
+/* A jump or branch, taken from `p`: within it, to a part that stands elsewhere, or to the
+ * function that is called last. */
 static int jump_follow(struct walk *w, const struct piece *p, const cs_insn *insn, uint64_t target)
 {
 	const char *name;

@@ -17,8 +17,8 @@ struct files;
 struct files_events {
 	void (*on_library)(const struct lib_match *match, const char *path, pid_t pid, void *arg);
 	void (*on_missing)(pid_t pid, const char *subject, const char *text, void *arg);
-	/* Why somebody who is not traced, but uses the file, could not stand return probes; NULL = no such.
-	 */
+	/* Why somebody who is not traced, but uses the file, could not stand
+	 * return probes; NULL = no such. */
 	const char *(*unsafe_user)(dev_t dev, ino_t inode, void *arg);
 	/* Another set of probes of a library is in use now. */
 	void (*on_probes)(const struct lib_match *match, const char *path, const char *why, void *arg);

@@ -23,8 +23,8 @@ void inflight_free(struct inflight *f);		       /* accepts NULL */
  * handed over as they stand now.
  */
 void inflight_open(struct inflight *f, uint64_t now_ns, uint64_t idle_since_ns, inflight_fn fn, void *arg);
-/* Hands over all that is left, at the end: running calls with APM_STMT_IN_FLIGHT, open ones with
- * APM_STMT_OPEN. */
+/* Hands over all that is left, at the end: running calls with APM_STMT_IN_FLIGHT,
+ * open ones with APM_STMT_OPEN. */
 void inflight_all(struct inflight *f, uint64_t now_ns, inflight_fn fn, void *arg);
 /* The sets of probes (bits: lib/libpq.h) that have a statement under way on a connection. */
 unsigned int inflight_sets(struct inflight *f);

@@ -80,8 +80,8 @@ int code_is_x86(const struct code *c)
 	return c->machine == EM_X86_64;
 }
 
-/* Decoding asks for a few bytes at a time: they come from windows of two halves, so that no instruction
- * straddles one. */
+/* Decoding asks for a few bytes at a time: they come from windows of two halves, so that no
+ * instruction straddles one. */
 static const uint8_t *window_bytes(struct code *c, uint64_t addr, size_t *len)
 {
 	if (addr < c->window_addr || addr - c->window_addr + MAX_INSN > c->window_len) {
@@ -150,8 +150,8 @@ static enum insn_flow x86_flow(const cs_insn *insn, uint64_t *target)
 	case X86_INS_IRETQ:
 		return INSN_STOP;
 	}
-	/* 70-7f and 0f 80-8f are the conditional jumps, e0-e3 loop and jrcxz: Intel SDM vol. 2, opcode map.
-	 */
+	/* 70-7f and 0f 80-8f are the conditional jumps, e0-e3 loop and jrcxz:
+	 * Intel SDM vol. 2, opcode map. */
 	if ((op >= 0x70 && op <= 0x7f) || (op == 0x0f && (x->opcode[1] & 0xf0) == 0x80) ||
 	    (op >= 0xe0 && op <= 0xe3)) {
 		*target = x86_target(x);

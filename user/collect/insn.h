@@ -42,8 +42,8 @@ enum site_cost insn_cost(const struct code *c, const cs_insn *insn);
 #define INSN_WRITES_FP 0x200
 uint32_t insn_writes(const struct code *c, const cs_insn *insn);
 
-/* The registers that an instruction writes, implicit ones included, as capstone numbers; how many, at most
- * max. */
+/* The registers that an instruction writes, implicit ones included, as capstone
+ * numbers; how many, at most max. */
 size_t insn_written_registers(const struct code *c, const cs_insn *insn, uint16_t *reg, size_t max);
 
 /* 1 for endbr64 and other landing pads that do nothing. */

@@ -103,8 +103,8 @@ static int is_program(const char *path)
 	return !stat(path, &st) && S_ISREG(st.st_mode) && (st.st_mode & 0111);
 }
 
-/* As execvp() looks: a name with a slash is a path, others are sought in PATH; an empty element is the
- * current folder. */
+/* As execvp() looks: a name with a slash is a path, others are sought in PATH; an empty
+ * element is the current folder. */
 static char *find_program(const char *name)
 {
 	const char *dirs = getenv("PATH");
@@ -130,8 +130,8 @@ static char *find_program(const char *name)
 	return NULL;
 }
 
-/* The environment with HOME, USER and LOGNAME of `id`; NULL = out of memory. The strings of environ are
- * borrowed. */
+/* The environment with HOME, USER and LOGNAME of `id`; NULL = out of memory. The
+ * strings of environ are borrowed. */
 static char **environment_for(const struct identity *id)
 {
 	static const char *const name[] = {"HOME", "USER", "LOGNAME"};

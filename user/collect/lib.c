@@ -42,8 +42,8 @@ static int is_import_of(const struct elf_symbol *sym, void *arg)
 	       !strncmp(sym->name, row->public_prefix, strlen(row->public_prefix));
 }
 
-/* By reading, not by mapping: a file that shrinks meanwhile must not end us. Pieces overlap by a marker's
- * length. */
+/* By reading, not by mapping: a file that shrinks meanwhile must not end us. Pieces
+ * overlap by a marker's length. */
 const char *lib_stripped_copy(struct elf_file *f, int fd)
 {
 	const char *found = NULL;
@@ -321,8 +321,8 @@ static void add_wrapper(const struct lib_file *lf, struct lib_match *m, uint64_t
 	if (elf_cfi_row(code_file(lf->code), ret - 1, &row) || row.outermost || !row.ra_off ||
 	    (row.base != CFI_SP && row.base != CFI_FP))
 		return;
-	/* At entry of the callee the stack pointer stands on the slot, eight bytes below that of its caller.
-	 */
+	/* At entry of the callee the stack pointer stands on the slot, eight bytes
+	 * below that of its caller. */
 	off = row.cfa_off + row.ra_off + (row.base == CFI_SP ? 8 : 0);
 	if (off < INT16_MIN || off > INT16_MAX || ret > UINT32_MAX)
 		return;
@@ -363,8 +363,8 @@ out:
 
 /* ---- recognition ---- */
 
-/* Whether functions are named that the file does not export: then it is known where the library begins and
- * ends. */
+/* Whether functions are named that the file does not export: then it is known where
+ * the library begins and ends. */
 static int knows_its_bounds(const struct lib_file *lf)
 {
 	/* by name, the exported one first: see by_name() */

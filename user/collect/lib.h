@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One client library, as data: its symbols and how its facts are proven. A new library is a file and a row in
- * lib.c. */
+/* One client library, as data: its symbols and how its facts are proven. A new library is
+ * a file and a row in lib.c. */
 #ifndef APM_COLLECT_LIB_H
 #define APM_COLLECT_LIB_H
 
@@ -55,8 +55,8 @@ struct lib_row {
 	size_t symbol_count;
 	const struct lib_field *field; /* proven first */
 	size_t field_count;
-	/* Fills version, the rest of facts.off[] (all -1 before) and missing, by decoding. NULL: nothing is
-	 * left to prove. */
+	/* Fills version, the rest of facts.off[] (all -1 before) and missing, by decoding. NULL:
+	 * nothing is left to prove. */
 	void (*prove)(const struct lib_file *lf, struct lib_match *m);
 	/*
 	 * Where `symbol` is in this copy: 1 with the function in *fn; 0 = it is not to be probed here. Called

@@ -14,8 +14,8 @@ static const struct lib_symbol symbols[] = {APM_HIREDIS_SYMBOLS(LIB_SYMBOL)};
 
 static void prove(const struct lib_file *lf, struct lib_match *m)
 {
-	/* int err; char errstr[128]; int fd; … and int type; long long integer; size_t len; char *str; size_t
-	 * elements; */
+	/* int err; char errstr[128]; int fd; … and int type; long long integer; size_t len;
+	 * char *str; size_t elements; */
 	static const int32_t before_1_0[] = {4, 132, 16, 32};
 	/* funcs, err, errstr, fd … and type, integer, dval, len, str, char vtype[4], elements */
 	static const int32_t since_1_0[] = {12, 140, 24, 48};

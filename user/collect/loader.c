@@ -121,8 +121,8 @@ static int is_left_out(const struct loader *l, const char *program)
 	return 0;
 }
 
-/* A library's programs are loaded in the form that the mode attaches: loading (and verifying) takes most of
- * the start. */
+/* A library's programs are loaded in the form that the mode attaches: loading (and
+ * verifying) takes most of the start. */
 static void choose_programs(struct loader *l)
 {
 	struct bpf_program *prog;
@@ -200,8 +200,8 @@ static int fill_selection(struct loader *l, const struct selection *sel)
 	return 0;
 }
 
-/* One library less after a program of it was refused, or one that is not probed at its exits; 0 when it is
- * none of a library. */
+/* One library less after a program of it was refused, or one that is not probed at its exits; 0
+ * when it is none of a library. */
 static int leave_out(struct loader *l)
 {
 	const char *role = strrchr(refused, '_');

@@ -39,8 +39,8 @@ struct loader;
 struct loader *loader_open(const struct loader_options *opt, char *err, size_t err_len);
 void loader_close(struct loader *l); /* accepts NULL */
 
-/* Begins to follow fork, exec and exit of processes in scope, and to take in those of opt->select. 0 or
- * -errno. */
+/* Begins to follow fork, exec and exit of processes in scope, and to take in those of
+ * opt->select. 0 or -errno. */
 int loader_follow_processes(struct loader *l);
 
 enum probe_mode loader_mode(const struct loader *l);

@@ -164,8 +164,8 @@ static void *diag_thread(void *arg)
 	return NULL;
 }
 
-/* A socket belongs to the namespace of the thread that made it, so a thread of its own goes there and ends.
- */
+/* A socket belongs to the namespace of the thread that made it, so a thread of
+ * its own goes there and ends. */
 static int diag_socket(pid_t pid, int is_ours)
 {
 	struct diag_open d = {-1, -1};

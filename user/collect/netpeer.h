@@ -23,8 +23,8 @@ struct netpeers;
 struct netpeers *netpeers_new(void);	/* NULL with errno */
 void netpeers_free(struct netpeers *n); /* accepts NULL */
 
-/* Calls fn for each connected socket of `pid` until it returns non-zero, which is returned. 0, -ESRCH,
- * -errno. */
+/* Calls fn for each connected socket of `pid` until it returns non-zero, which is
+ * returned. 0, -ESRCH, -errno. */
 int netpeers_each(struct netpeers *n, pid_t pid, int (*fn)(const struct netpeer *peer, void *arg), void *arg);
 
 /* "127.0.0.1:5432", "[::1]:5432", "/run/postgresql/.s.PGSQL.5432" */

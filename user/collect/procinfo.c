@@ -96,8 +96,8 @@ char *procinfo_container(const char *cgroup)
 	return id ? id : container_name(cgroup);
 }
 
-/* Single-letter options of interpreters that are followed by a value, by code, and by the script or module
- * itself. */
+/* Single-letter options of interpreters that are followed by a value, by code, and by
+ * the script or module itself. */
 static const struct interpreter {
 	const char *name;
 	const char *with_value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Processes chosen by what they are: by name, by cgroup, or all. Reads /proc and the cgroup file system only.
- */
+/* Processes chosen by what they are: by name, by cgroup, or all. Reads /proc and
+ * the cgroup file system only. */
 #ifndef APM_COLLECT_SELECT_H
 #define APM_COLLECT_SELECT_H
 

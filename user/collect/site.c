@@ -70,8 +70,8 @@ int site_find_in(struct code *c, uint64_t entry, uint64_t size, struct site *out
 		if (addr == entry)
 			entry_cost = cost;
 		if (cost != SITE_COST_STEPPED) {
-			/* With an argument register changed it is a thunk only if nothing but the jump is
-			 * left to do. */
+			/* With an argument register changed it is a thunk only if nothing
+			 * but the jump is left to do. */
 			if (changed &&
 			    !(flow == INSN_JUMP && target && (target < entry || target >= entry + size)))
 				break;
@@ -172,8 +172,8 @@ static int ends_with(const char *name, const char *suffix)
 	return n >= s && !strcmp(name + n - s, suffix);
 }
 
-/* mysql_real_query_start, mysql_stmt_execute_cont …: MariaDB's non-blocking calls run on a stack of their
- * own. */
+/* mysql_real_query_start, mysql_stmt_execute_cont …: MariaDB's non-blocking calls
+ * run on a stack of their own. */
 static int is_mysql_nonblocking(const char *name)
 {
 	return !strncmp(name, "mysql_", 6) && (ends_with(name, "_start") || ends_with(name, "_cont"));

@@ -193,8 +193,8 @@ static void jump_add(struct search *s, uint64_t addr, const char *name)
 	snprintf(s->jump_name, sizeof(s->jump_name), "%s", name);
 }
 
-/* A jump whose target the instruction does not say: through a table of the function's own (switch), or away.
- */
+/* A jump whose target the instruction does not say: through a table of the
+ * function's own (switch), or away. */
 static int is_table_jump(const cs_insn *insn, int after_add)
 {
 	const cs_x86_op *op = &insn->detail->x86.operands[0];

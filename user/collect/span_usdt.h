@@ -15,8 +15,8 @@ struct usdt_probe {
 	uint64_t semaphore;		    /* the same; 0 = none */
 };
 
-/* Calls fn for each; fn returns non-zero to stop, which is then returned. 0 otherwise. Malformed notes end
- * it. */
+/* Calls fn for each; fn returns non-zero to stop, which is then returned. 0
+ * otherwise. Malformed notes end it. */
 int usdt_each(struct elf_file *f, int (*fn)(const struct usdt_probe *probe, void *arg), void *arg);
 
 /*

@@ -31,8 +31,8 @@ void spans_free(struct spans *s); /* detaches; accepts NULL, as all that follow 
 /* Attaches to what the process has mapped. What is wrong with it is kept for spans_check(), or told at once
  * when that was called already. */
 void spans_look(struct spans *s, pid_t pid);
-/* A process in scope maps this file: looks at it if a rule names it. Returns whether probes were put on it.
- */
+/* A process in scope maps this file: looks at it if a rule names it. Returns
+ * whether probes were put on it. */
 int spans_mapped(struct spans *s, pid_t pid, const char *path);
 
 /*

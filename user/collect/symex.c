@@ -265,8 +265,8 @@ static int64_t sign_extend(int64_t v, uint8_t size)
 	return shift > 0 ? (int64_t)((uint64_t)v << shift) >> shift : v;
 }
 
-/* Evaluates lhs <cc> rhs on constants; Intel SDM vol. 1, appendix B (overflow and parity are not modelled:
- * -1). */
+/* Evaluates lhs <cc> rhs on constants; Intel SDM vol. 1, appendix B (overflow and
+ * parity are not modelled: -1). */
 static int cc_const(uint8_t cc, uint8_t size, int64_t lhs, int64_t rhs)
 {
 	int64_t a = sign_extend(lhs, size), b = sign_extend(rhs, size);

@@ -45,8 +45,8 @@ struct sym_call {
 	int32_t stack_arg; /* the seventh */
 };
 
-/* lhs <cc> rhs holds on this path; cc is an x86 condition code (4 = equal, 5 = not equal, c = less …) of
- * `size` bytes. */
+/* lhs <cc> rhs holds on this path; cc is an x86 condition code (4 = equal, 5 = not equal,
+ * c = less …) of `size` bytes. */
 struct sym_cond {
 	int32_t lhs, rhs;
 	uint8_t cc, size;
@@ -104,8 +104,8 @@ int sym_is_const(const struct sym_run *run, int32_t id, int64_t *value);
 int32_t sym_base(const struct sym_run *run, int32_t id, int64_t *off);
 /* 1 when `id` is argument n, whole or cut to its low four bytes. */
 int sym_is_arg(const struct sym_run *run, int32_t id, int n);
-/* The last condition of the path that has to do with the arguments (that of a stack protector has not). NULL
- * = none. */
+/* The last condition of the path that has to do with the arguments (that of a stack
+ * protector has not). NULL = none. */
 const struct sym_cond *sym_last_cond(const struct sym_run *run);
 /* 1 when an argument is part of the expression. */
 int sym_mentions_args(const struct sym_run *run, int32_t id);

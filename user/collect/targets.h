@@ -69,8 +69,8 @@ void candidates_free(struct candidate *list, size_t count);
 /* Prints the list and the command to type for each, or the empty state. */
 void candidates_print(const struct candidate *list, size_t count, struct strbuf *out);
 
-/* Paths of supported libraries in the loader's cache (/etc/ld.so.cache, binary format documented in glibc's
- * dl-cache.h). */
+/* Paths of supported libraries in the loader's cache (/etc/ld.so.cache, binary format
+ * documented in glibc's dl-cache.h). */
 int target_cached_libraries(int (*fn)(const char *path, void *arg), void *arg);
 /* All paths in it. */
 int target_cached_files(int (*fn)(const char *path, void *arg), void *arg);

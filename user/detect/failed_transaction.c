@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Transactions that fail at the same statement again and again and are rolled back: their work is lost each
- * time. */
+/* Transactions that fail at the same statement again and again and are rolled back:
+ * their work is lost each time. */
 #include "detect/detectors.h"
 
 #define FAILED_MIN	5

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A connection that sat in an open transaction while the program did something else: locks stay, vacuum
- * waits. */
+/* A connection that sat in an open transaction while the program did something else:
+ * locks stay, vacuum waits. */
 #include "detect/detectors.h"
 
 void idle_in_transaction_statement(struct detect *d, const struct detector *self,

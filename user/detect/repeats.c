@@ -115,8 +115,8 @@ static void add_bursts(struct finding *f, const struct repeat *r)
 	f->bursts += r->bursts;
 }
 
-/* One statement instead of all: for reads what one of them took, for writes half, as each row is still
- * written. */
+/* One statement instead of all: for reads what one of them took, for writes half, as
+ * each row is still written. */
 static uint64_t saved_by_one(const struct repeat *r)
 {
 	uint64_t saved = r->total_ns - r->total_ns / r->count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A span described by words (kind and text) to a struct statement, and its text to what the detectors look
- * up. */
+/* A span described by words (kind and text) to a struct statement, and its text to
+ * what the detectors look up. */
 #ifndef APM_DETECT_SCENARIO_H
 #define APM_DETECT_SCENARIO_H
 
@@ -20,8 +20,8 @@ uint64_t scenario_fingerprint(struct str shape);
  */
 void scenario_shape(struct strbuf *out, struct str text);
 
-/* enum sql_kind of a cache command (single reads and writes) or a request; SQL_KIND_OTHER for all that is
- * neither. */
+/* enum sql_kind of a cache command (single reads and writes) or a request;
+ * SQL_KIND_OTHER for all that is neither. */
 enum sql_kind scenario_kind(enum span_type type, struct str text);
 
 #endif

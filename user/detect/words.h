@@ -5,8 +5,8 @@
 
 #include "base/str.h"
 
-/* Whether one of the words (NULL-terminated list, upper case) stands in the text, in any case; names in
- * quotes are none. */
+/* Whether one of the words (NULL-terminated list, upper case) stands in the text, in any case;
+ * names in quotes are none. */
 int words_any(struct str text, const char *const *words);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A comparison as one JSON document; docs/diff.md says what each field means. Names never change their
- * meaning. */
+/* A comparison as one JSON document; docs/diff.md says what each field means. Names
+ * never change their meaning. */
 #include "diff/compare.h"
 
 #include <errno.h>

@@ -24,8 +24,8 @@ struct noise noise_of(const struct report *r)
 			      .pressure = fmin(pressure, PRESSURE_MOST)};
 }
 
-/* How many wait for a CPU on average, if they come one by one: of a queue that is never empty there is no
- * end. */
+/* How many wait for a CPU on average, if they come one by one: of a queue that is
+ * never empty there is no end. */
 static double waiting(const struct noise *n)
 {
 	return n->pressure / (1 - n->pressure);

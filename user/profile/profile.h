@@ -61,8 +61,8 @@ void stacks_free(struct stacks *st);	      /* accepts NULL */
 int stacks_add(struct stacks *st, const char *const *frames, size_t count, uint64_t weight);
 uint64_t stacks_total(const struct stacks *st); /* sum of all weights ever added */
 size_t stacks_count(const struct stacks *st);	/* distinct stacks that stacks_each() gives */
-/* Calls fn for each stack, in byte order of the folded form. Stacks with the same beginning follow each
- * other. */
+/* Calls fn for each stack, in byte order of the folded form. Stacks with the same
+ * beginning follow each other. */
 void stacks_each(const struct stacks *st,
 		 void (*fn)(const char *const *frames, size_t count, uint64_t weight, void *arg), void *arg);
 
@@ -75,8 +75,8 @@ struct flame_options {
 	const char *title;    /* any bytes */
 	const char *subtitle; /* any bytes; NULL = none */
 	const char *unit;     /* "samples", "ms" */
-	/* Colours frames by how their share differs from that in these stacks: red is more, blue less. NULL =
-	 * by what they are. */
+	/* Colours frames by how their share differs from that in these stacks: red is more, blue
+	 * less. NULL = by what they are. */
 	const struct stacks *before;
 };
 /*

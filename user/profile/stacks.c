@@ -219,8 +219,8 @@ static int compare_weights(const void *left, const void *right, void *arg)
 	return a < b ? -1 : a > b;
 }
 
-/* Fills st->order with the heaviest stacks first. The number of those that stay, and the weight of the rest.
- */
+/* Fills st->order with the heaviest stacks first. The number of those that stay,
+ * and the weight of the rest. */
 static size_t heaviest(const struct stacks *st, uint64_t *rest)
 {
 	size_t i, keep = st->frames.count < st->max_stacks ? st->frames.count : st->max_stacks;

@@ -398,8 +398,8 @@ static struct jit *jit_of(struct symbolizer *s, uint32_t tgid, uint64_t now_ns)
 	return jit;
 }
 
-/* Memory that no ELF file is behind. `anonymous`: nor any other file, so that a runtime must have written the
- * code. */
+/* Memory that no ELF file is behind. `anonymous`: nor any other file, so that a runtime
+ * must have written the code. */
 static void resolve_jit(struct symbolizer *s, uint32_t tgid, uint64_t addr, uint64_t now_ns, int anonymous,
 			struct resolved_frame *out)
 {

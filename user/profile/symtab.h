@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A sorted, compact table of ranges with names: the functions of one ELF file (by file offset) or of the
- * kernel. */
+/* A sorted, compact table of ranges with names: the functions of one ELF file (by file
+ * offset) or of the kernel. */
 #ifndef APM_PROFILE_SYMTAB_H
 #define APM_PROFILE_SYMTAB_H
 

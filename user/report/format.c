@@ -89,8 +89,8 @@ const char *format_id(uint64_t fingerprint, int digits)
 	return out;
 }
 
-/* Columns of one character, after Unicode's EastAsianWidth (wide and fullwidth blocks) and combining marks.
- */
+/* Columns of one character, after Unicode's EastAsianWidth (wide and fullwidth
+ * blocks) and combining marks. */
 static size_t char_columns(uint32_t c)
 {
 	static const struct {

@@ -9,8 +9,8 @@
 #include "base/str.h"
 #include "report/model.h"
 
-/* Three digits and a unit. A result is valid until the eighth call of these functions after it, in the same
- * thread. */
+/* Three digits and a unit. A result is valid until the eighth call of these functions
+ * after it, in the same thread. */
 const char *format_count(uint64_t n);			 /* "9999", "12.3 k", "1.23 M" */
 const char *format_time(uint64_t ns);			 /* "850 ns", "1.23 ms", "12.3 s", "2 m 03 s" */
 const char *format_percent(double fraction);		 /* "45 %", "1.2 %", "<0.1 %" */

@@ -25,8 +25,8 @@ extern const struct frame_kind frame_kinds[FRAME_KINDS];
 /* The row of frame_kinds for a name, and the name without the suffix. */
 size_t frame_kind_of(const char *name, struct str *plain);
 
-/* A frame's colour as 0xRRGGBB: the hue is the kind's, the shade the name's, so that it is the same in every
- * graph. */
+/* A frame's colour as 0xRRGGBB: the hue is the kind's, the shade the name's, so that
+ * it is the same in every graph. */
 uint32_t frame_color(size_t kind, struct str plain);
 
 /* The colour of a change from -1 (blue) to 1 (red); nearly white for 0. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parts of a flame graph that never change: how it looks and what it does. Nothing of the traced program
- * gets in here. */
+/* The parts of a flame graph that never change: how it looks and what it does. Nothing of the
+ * traced program gets in here. */
 #include "report/svg.h"
 
 /* clang-format off */

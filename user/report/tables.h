@@ -55,8 +55,8 @@ extern const size_t report_fact_count;
 void report_add_warnings(const struct report *r, struct strbuf *out);
 /* How it was in the last minute, beside the whole of a longer run; nothing for a shorter one. */
 void report_add_recent(const struct report *r, struct strbuf *out);
-/* Appends "2.30 s, 46 % of all database time; would save about 2.07 s", nothing when the finding has no cost.
- */
+/* Appends "2.30 s, 46 % of all database time; would save about 2.07 s", nothing
+ * when the finding has no cost. */
 void report_add_cost(const struct report *r, const struct report_finding *f, struct strbuf *out);
 /* Appends "3 findings in 1246 statements over 10.0 s" or what else there is to say first. */
 void report_add_headline(const struct report *r, struct strbuf *out);

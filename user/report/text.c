@@ -69,8 +69,8 @@ static size_t add_severities(struct text *t, int print)
 	return columns;
 }
 
-/* "3 findings (1 critical, 2 high) in 1246 statements over 10.0 s", on two lines when it is too long for one.
- */
+/* "3 findings (1 critical, 2 high) in 1246 statements over 10.0 s", on two lines
+ * when it is too long for one. */
 static void print_tally(struct text *t)
 {
 	const struct report *r = t->r;

@@ -27,8 +27,8 @@ struct text {
 
 /* ---- text_format.c: pieces ---- */
 
-/* The query id: eight digits, all sixteen when nothing is cut and there is room; "-" for 0. Valid as
- * format_id() says. */
+/* The query id: eight digits, all sixteen when nothing is cut and there is room; "-" for 0.
+ * Valid as format_id() says. */
 const char *text_id(const struct text *t, uint64_t fingerprint);
 
 /* Colour on and off, nothing without --color. */

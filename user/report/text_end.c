@@ -157,7 +157,8 @@ void text_coverage(struct text *t)
 		if (!l->statements)
 			continue;
 		text_add_library(&line, l);
-		strbuf_addf(&line, ": %s statements; %s", format_count(l->statements), l->path ? l->path : "");
+		strbuf_addf(&line, ": %s statements; %s", format_count(l->statements),
+			    l->path ? l->path : "");
 		text_labelled(t, 2, "used", line.ptr, 0);
 	}
 	coverage_of(t, "library", "library");

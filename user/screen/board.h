@@ -53,8 +53,8 @@ struct board_line {
 	struct strbuf text; /* UTF-8, clean, no wider than the screen */
 };
 
-/* The lines from the top of a screen of that size; at most `rows`, valid until the next call. NULL = out of
- * memory. */
+/* The lines from the top of a screen of that size; at most `rows`, valid until the next
+ * call. NULL = out of memory. */
 const struct board_line *board_draw(struct board *b, int rows, int columns, size_t *count);
 
 #endif

@@ -77,8 +77,8 @@ uint64_t board_figure(const struct board_figures *f, enum board_sort sort);
 
 /* The next line of the screen: add text to it. */
 struct strbuf *board_line(struct board *b, int style);
-/* Lines of text, cleaned, broken at blanks, the first after `label`, all indented by `indent`. NULL adds
- * nothing. */
+/* Lines of text, cleaned, broken at blanks, the first after `label`, all indented by
+ * `indent`. NULL adds nothing. */
 void board_wrap(struct board *b, int style, const char *label, size_t indent, const char *text);
 
 /* The bodies of the pages but the first's. */

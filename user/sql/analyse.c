@@ -16,8 +16,8 @@ static size_t names_cap(size_t len)
 
 size_t sql_buffer_size(size_t len)
 {
-	/* A token of n bytes is written as at most n bytes and a space; words are copied eight bytes at a
-	 * time. */
+	/* A token of n bytes is written as at most n bytes and a space; words are
+	 * copied eight bytes at a time. */
 	return 2 * len + 10 + SQL_SUMMARY_MAX + SQL_TAGS_MAX + names_cap(len);
 }
 

@@ -202,8 +202,8 @@ struct sql_word {
 	uint8_t flags;
 };
 
-/* The keyword text[0..len), in any case; NULL when it is none. `avail` is how many bytes may be read at text.
- */
+/* The keyword text[0..len), in any case; NULL when it is none. `avail` is how many
+ * bytes may be read at text. */
 const struct sql_word *sql_word_find(const char *text, size_t len, size_t avail);
 
 /* ---- comment.c ---- */
@@ -220,8 +220,8 @@ void sql_comment_tags(struct sql_tags *tags, const char *text, size_t len);
 
 /* The first a or b in p[0..end), or end. */
 const char *sql_scan_two(const char *p, const char *end, char a, char b);
-/* A string whose first inner byte is p; *closed tells whether its quote was there. Doubled quotes belong to
- * it. */
+/* A string whose first inner byte is p; *closed tells whether its quote was there.
+ * Doubled quotes belong to it. */
 const char *sql_scan_string(const char *p, const char *end, char quote, int backslash, int *closed);
 /* A block comment whose text begins at p. */
 const char *sql_scan_comment(const char *p, const char *end, int nested);
@@ -317,8 +317,8 @@ void sql_lex_quoted(struct sql_lexer *lx, struct sql_token *t, char close);
 int sql_lex_dollar(struct sql_lexer *lx, struct sql_token *t);
 /* E'…', X'…', N'…', U&'…', _latin1'…'; 0 when it is a word. */
 int sql_lex_prefixed(struct sql_lexer *lx, struct sql_token *t);
-/* After the `;`: end of the text when only white space and comments follow (and their tags are taken), else
- * p. */
+/* After the `;`: end of the text when only white space and comments follow (and
+ * their tags are taken), else p. */
 const char *sql_lexer_trailer(struct sql_lexer *lx);
 
 /* ---- fingerprint.c ---- */

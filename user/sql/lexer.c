@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Text to tokens, by the rules of one dialect (dialect.c). Any bytes are accepted; a token never reaches
- * behind the end. */
+/* Text to tokens, by the rules of one dialect (dialect.c). Any bytes are accepted; a token
+ * never reaches behind the end. */
 #include "sql/internal.h"
 
 #include <string.h>
 
-/* What starts with a byte decides which function reads it; what is missing here is white space, word, digit
- * or operator. */
+/* What starts with a byte decides which function reads it; what is missing here is white
+ * space, word, digit or operator. */
 
 /* A line comment starts at lx->p. */
 static int at_line_comment(const struct sql_lexer *lx)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names the reader meets: taken part by part, kept once without quotes, and written to the summary as they
- * stood. */
+/* Names the reader meets: taken part by part, kept once without quotes, and written to
+ * the summary as they stood. */
 #include "sql/internal.h"
 
 #include <string.h>
@@ -62,8 +62,8 @@ static int known(const uint64_t *hashes, uint32_t count, uint64_t hash)
 	return 0;
 }
 
-/* Writes the pending name, unquoted and with dots, behind the names so far. Its length, 0 when there is no
- * room. */
+/* Writes the pending name, unquoted and with dots, behind the names so far. Its
+ * length, 0 when there is no room. */
 size_t sql_name_write(struct sql_reader *rd)
 {
 	char *out = rd->names + rd->names_len + 1;

@@ -200,8 +200,8 @@ static void put_cased(struct sql_norm *n, char *at, const char *text, size_t len
 		*at = from && *text >= from && *text <= from + 25 ? (char)(*text ^ 32) : *text;
 }
 
-/* NULL, TRUE and FALSE are values where only a value can stand; elsewhere (IS NULL, NOT NULL, ON TRUE) they
- * are syntax. */
+/* NULL, TRUE and FALSE are values where only a value can stand; elsewhere (IS NULL, NOT NULL,
+ * ON TRUE) they are syntax. */
 static int is_value_word(const struct sql_norm *n, const struct sql_token *t)
 {
 	if (t->id != KW_NULL && t->id != KW_TRUE && t->id != KW_FALSE)

@@ -20,8 +20,8 @@ static const char *const name_words[] = {
 /* MySQL's names for parts of a statement: Unknown column 'x' in 'where clause'. */
 static const char *const clause_names[] = {"clause'", "list'", "statement'", "SELECT'", NULL};
 
-/* What follows a value whose own quotes are not escaped: it reaches to the last place of the first of these
- * found. */
+/* What follows a value whose own quotes are not escaped: it reaches to the last place of
+ * the first of these found. */
 static const char *const value_ends[] = {"' for key",	   "' at line", "' for column",
 					 "' for function", "' at row",	NULL};
 

@@ -216,8 +216,8 @@ static const char *scan_run(const char *start, const char *end)
 			break;
 		if (end - p > 1 && ((p[0] == '-' && p[1] == '-') || (p[0] == '/' && p[1] == '*')))
 			break;
-		/* Drivers write =? for a parameter: behind another character ? is an operator's in jsonpath's
-		 * @? only. */
+		/* Drivers write =? for a parameter: behind another character ? is an
+		 * operator's in jsonpath's @? only. */
 		if (*p == '?' && p > start && p[-1] != '@')
 			break;
 		special |= strchr("~!@#%^&|`?", *p) != NULL;

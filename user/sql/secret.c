@@ -15,8 +15,7 @@ static int is_password_option(const struct sql_token *t)
 	return 0;
 }
 
-/* IDENTIFIED BY x, PASSWORD x, PRAGMA key = x, ATTACH … KEY x. 1 when this word is one.
- */
+/* IDENTIFIED BY x, PASSWORD x, PRAGMA key = x, ATTACH … KEY x. 1 when this word is one. */
 int sql_reader_secret(struct sql_reader *rd, const struct sql_token *t, char next)
 {
 	int utility = !rd->verb || (!sql_is_query(rd->op) && rd->object != KW_TABLE &&

@@ -9,8 +9,8 @@
 
 #include "record.h"
 
-/* frames root first: the process, its functions, then the kernel's with the suffix "_[k]". Strings are valid
- * in the call. */
+/* frames root first: the process, its functions, then the kernel's with the suffix "_[k]".
+ * Strings are valid in the call. */
 typedef void (*samples_stack_fn)(uint64_t fingerprint, uint64_t weight_ns, uint64_t count,
 				 const char *const *frames, size_t frame_count, void *arg);
 

@@ -423,8 +423,8 @@ static int hold(struct session *s, const struct statement *stmt)
 	return s->sink.on_statement(&opening, s->sink.arg);
 }
 
-/* Whether an event tells one of several results of one statement (a procedure's), not of several statements.
- */
+/* Whether an event tells one of several results of one statement (a procedure's),
+ * not of several statements. */
 static int is_partial(struct session *s, const struct apm_ev_stmt *ev)
 {
 	const struct text *t;

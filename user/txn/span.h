@@ -52,8 +52,8 @@ struct statement {
 	uint64_t tx_idle_ns; /* filled by units_feed(): the connection sat in a transaction this long before
 				it */
 	uint64_t tx_idle_fingerprint; /* after which statement */
-	/* Filled by units_feed() in what ends a transaction: since BEGIN, longest pause, statements, the
-	 * first. */
+	/* Filled by units_feed() in what ends a transaction: since BEGIN, longest
+	 * pause, statements, the first. */
 	uint64_t tx_ns, tx_idle_max_ns, tx_statements, tx_first;
 	uint32_t tgid, tid;
 	uint32_t ctx_kind;

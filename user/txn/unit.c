@@ -102,8 +102,8 @@ static int executed_at_least(const struct repeat *r, uint64_t limit)
 	return r->count >= limit;
 }
 
-/* Too many fingerprints: those not executed in the later half of the unit go; if that is not enough, all go.
- */
+/* Too many fingerprints: those not executed in the later half of the unit go; if
+ * that is not enough, all go. */
 static void make_room(struct unit *unit)
 {
 	size_t before = unit->repeat_count;

@@ -102,8 +102,8 @@ struct unit {
 	size_t repeat_count; /* repeats in order of first appearance */
 	struct repeat *repeat;
 	uint64_t repeats_dropped; /* the table was full */
-	/* The last `span_max` statements; the oldest is at span[span_total % span_max] when there were more.
-	 */
+	/* The last `span_max` statements; the oldest is at span[span_total %
+	 * span_max] when there were more. */
 	struct unit_span *span;
 	size_t span_max;
 	uint64_t span_total;

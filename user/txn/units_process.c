@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole processes as units: what their threads did is held until it is known whether the process is the unit.
- */
+/* Whole processes as units: what their threads did is held until it is known
+ * whether the process is the unit. */
 #include "txn/units_state.h"
 #include "base/str.h"
 

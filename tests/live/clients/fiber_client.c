@@ -57,8 +57,8 @@ static void fiber_make(struct fiber *f, void (*work)(struct fiber *self))
 	makecontext(&f->context, fiber_main, 0);
 }
 
-/* One turn of each fiber that has work left. Backwards every other time: calls end in another order than they
- * began. */
+/* One turn of each fiber that has work left. Backwards every other time: calls end in
+ * another order than they began. */
 static int one_round(int turn)
 {
 	int busy = 0;

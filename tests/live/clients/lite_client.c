@@ -203,8 +203,8 @@ static void mode_exec(void)
 	sqlite3_close(db);
 }
 
-/* The schema is read and changed by statements that sqlite3 runs inside its own step: they are not the
- * program's. */
+/* The schema is read and changed by statements that sqlite3 runs inside its own step:
+ * they are not the program's. */
 static void mode_ddl(void)
 {
 	truth_barrier();

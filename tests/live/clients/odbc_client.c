@@ -128,8 +128,8 @@ static void fill(void)
 	SQLFreeHandle(SQL_HANDLE_STMT, stmt);
 }
 
-/* With FILLED the table is there, and a mark in the server's log tells what follows from what it took to
- * connect. */
+/* With FILLED the table is there, and a mark in the server's log tells what follows
+ * from what it took to connect. */
 static void ready(void)
 {
 	SQLHSTMT stmt;

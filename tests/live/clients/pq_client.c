@@ -336,8 +336,8 @@ static void mode_single(void)
 	PQfinish(conn);
 }
 
-/* The program takes 300 ms of its own: between send and collect, and between rows. The server takes 200 ms in
- * the last. */
+/* The program takes 300 ms of its own: between send and collect, and between rows. The server
+ * takes 200 ms in the last. */
 static void mode_pause(void)
 {
 	static const char rows[] = "SELECT id FROM generate_series(1, 3) AS t(id)";
@@ -381,8 +381,8 @@ static void mode_own(void)
 	PQfinish(conn);
 }
 
-/* The server works in order on what stands in a pipeline: five times 50 ms, of which each waits for its own.
- */
+/* The server works in order on what stands in a pipeline: five times 50 ms, of
+ * which each waits for its own. */
 static void mode_queue(void)
 {
 	static const char sql[] = "SELECT pg_sleep(0.05)";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Notifications, notices and the conversation beside statements. The connection comes from PGHOST and
- * friends. */
+/* Notifications, notices and the conversation beside statements. The connection
+ * comes from PGHOST and friends. */
 /* LIBS: -lpq -lpthread */
 #include <libpq-fe.h>
 
