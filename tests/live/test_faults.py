@@ -36,6 +36,8 @@ def arguments(live):
     live.ok('CAP_' in run.stderr, 'not root: the capabilities that would do are named', run.stderr)
     run = apm('-p', program.pid, wrap=['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', 'sh'])
     refused(live, 'kernel without BTF', run, ['BTF'])
+    run = apm('-p', program.pid, wrap=['setarch', '--uname-2.6'])
+    refused(live, 'kernel older than 5.10', run, ['too old', '5.10'])
 
 
 def no_library(live):

@@ -221,7 +221,7 @@ static int add_child(pid_t pid, pid_t parent, void *arg)
 static int add_children(struct collect *c)
 {
 	struct family f = {.c = c};
-	int err;
+	int err = 0;
 
 	do {
 		f.added = 0;
