@@ -284,7 +284,7 @@ struct record {
 int record_decode(const void *bytes, size_t len, struct record *out);
 
 /*
- * Appends the encoded record to `out` (padded to 8 bytes; hdr.len is set). rec->hdr gives kind, ts, tgid …
+ * Appends the encoded record to `out` (padded to 8 bytes; hdr.len is set, hdr.check 0). rec->hdr gives kind, ts, tgid …
  * Returns 0, -EINVAL for a kind that is not encodable or what record_decode() would refuse, -ENOMEM. After an
  * error out->len is what it was.
  */

@@ -22,6 +22,7 @@ static void round_trip(const struct record *rec)
 	CHECK(record_encode(&once, rec) == 0);
 	CHECK(record_decode(once.ptr, once.len, &again) == (int)once.len);
 	want.len = (uint32_t)once.len;
+	want.check = 0; /* the capture writer adds it */
 	CHECK(memcmp(again.hdr, &want, sizeof(want)) == 0);
 	CHECK(record_encode(&twice, &again) == 0);
 	CHECK(once.len == twice.len && memcmp(once.ptr, twice.ptr, once.len) == 0);
