@@ -11,7 +11,7 @@ import statistics
 import sys
 
 NAMES = {'postgresql': 'PostgreSQL', 'mysql': 'MariaDB', 'redis': 'Redis', 'sqlite3': 'SQLite'}
-FULL, AGGREGATE, FLOOR, OTHER = 'apm-bpf', 'apm-bpf --aggregate', 'floor', 'bpftrace'
+FULL, FLOOR, OTHER = 'apm-bpf', 'floor', 'bpftrace'
 BUSY = 2000  # operations a second, of the targets
 
 
@@ -97,11 +97,11 @@ def verdict_at_most(value, limit):
     return 'met' if round(value, 2) <= limit else 'MISSED'
 
 
-def against_floor(raw, tool, limit):
-    """Rows: added CPU of the tool over that of the floor, at full speed, where the floor can be told from nothing."""
+def against_floor(raw, limit):
+    """Rows: added CPU of apm-bpf over that of the floor, at full speed, where the floor can be told from nothing."""
     for system in raw.systems:
-        tool_added, floor = raw.added(system, tool, 0), raw.added(system, FLOOR, 0)
-        name = 'CPU added to the program at most %.2f x floor: %s, full speed' % (limit, tool)
+        tool_added, floor = raw.added(system, FULL, 0), raw.added(system, FLOOR, 0)
+        name = 'CPU added to the program at most %.2f x floor: %s, full speed' % (limit, FULL)
         if tool_added.median is None or floor.median is None:
             continue
         if floor.low <= 0:
@@ -114,9 +114,9 @@ def against_floor(raw, tool, limit):
 
 def against_other(raw):
     for what, added in (('to the program', raw.added), ('to the program and by the tool', raw.added_in_all)):
-        for tool, system in ((t, s) for t in (FULL, AGGREGATE) for s in raw.systems):
-            mine, other = added(system, tool, BUSY), added(system, OTHER, BUSY)
-            name = 'CPU added %s under a third of that of %s with text and latency: %s, %s' % (what, OTHER, tool, rate_name(BUSY))
+        for system in raw.systems:
+            mine, other = added(system, FULL, BUSY), added(system, OTHER, BUSY)
+            name = 'CPU added %s under a third of that of %s with text and latency: %s, %s' % (what, OTHER, FULL, rate_name(BUSY))
             if mine.median is None or other.median is None:
                 continue
             value = mine.median / other.median if other.low > 0 else None
@@ -133,16 +133,15 @@ def nothing_lost(raw):
 
 
 def agent_small(raw):
-    for tool in (FULL, AGGREGATE):
-        for system in raw.systems:
-            share = raw.agent(system, tool, BUSY)
-            if share.median is not None:
-                yield 'the tool itself below 2 %% of a core: %s, %s' % (tool, rate_name(BUSY)), NAMES[system], \
-                    '%.2f %% (%.2f … %.2f)' % (100 * share.median, 100 * share.low, 100 * share.high), verdict(share.median, 0.02)
+    for system in raw.systems:
+        share = raw.agent(system, FULL, BUSY)
+        if share.median is not None:
+            yield 'the tool itself below 2 %% of a core: %s, %s' % (FULL, rate_name(BUSY)), NAMES[system], \
+                '%.2f %% (%.2f … %.2f)' % (100 * share.median, 100 * share.low, 100 * share.high), verdict(share.median, 0.02)
 
 
 def targets(raw):
-    found = [*against_floor(raw, FULL, 1.34), *against_floor(raw, AGGREGATE, 1.1), *against_other(raw), *nothing_lost(raw), *agent_small(raw)]
+    found = [*against_floor(raw, 1.34), *against_other(raw), *nothing_lost(raw), *agent_small(raw)]
     met = sum(row[3] == 'met' for row in found)
     lines = ['## Targets', '', '%d of %d met.' % (met, len(found)), '']
     return lines + table(('target', 'system', 'measured', 'verdict'), found)

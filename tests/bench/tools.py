@@ -152,17 +152,6 @@ class Apm(Tool):
         return seen, sum(report['losses'].get(name, 0) for name in LOSSY)
 
 
-class Aggregate(Apm):
-    name = 'apm-bpf --aggregate'
-    what = 'counts and latencies are kept in the kernel, single events only for what is slow, failed, sampled or new'
-    options = (*Apm.options, '--aggregate')
-
-    def why_not(self):
-        run = subprocess.run([APM, '--aggregate', '--dry-run', '--', '/bin/true'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                             timeout=60, check=False)
-        return ' '.join(run.stderr.split()) if run.returncode else None
-
-
 class Bpftrace(Tool):
     name = 'bpftrace'
     what = 'a script of two probes: text of the statement (64 bytes) and a latency histogram for each text'
@@ -257,4 +246,4 @@ class Dbslower(Tool):
         return self.lines(self.out, self.words)[0], 0
 
 
-TOOLS = (Floor, Apm, Aggregate, Bpftrace, PerfTrace, Strace, Dbslower)
+TOOLS = (Floor, Apm, Bpftrace, PerfTrace, Strace, Dbslower)
