@@ -257,7 +257,7 @@ int intervals_record(struct intervals *v, const struct record *rec)
 	}
 	if (rec->hdr->ts > v->now_ns)
 		v->now_ns = rec->hdr->ts;
-	while (!err && v->begin_ns && v->now_ns - v->begin_ns >= v->opt->interval_ns) {
+	while (!err && v->begin_ns && v->opt->interval_ns && v->now_ns - v->begin_ns >= v->opt->interval_ns) {
 		uint64_t passed = (v->now_ns - v->begin_ns) / v->opt->interval_ns;
 
 		err = end_interval(v, v->begin_ns + (passed > PAUSE_MAX ? passed : 1) * v->opt->interval_ns);

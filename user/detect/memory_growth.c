@@ -36,6 +36,8 @@ static double median_slope(const struct detect_usage *u, size_t n)
 			slope[k++] =
 				((double)u[j].rss_kb - (double)u[i].rss_kb) / (double)(u[j].ts - u[i].ts);
 	}
+	if (!k)
+		return 0;
 	qsort(slope, k, sizeof(*slope), by_value);
 	return slope[k / 2];
 }

@@ -230,6 +230,14 @@ static int costly_first(const void *x, const void *y)
 	return a->fingerprint < b->fingerprint ? -1 : a->fingerprint > b->fingerprint;
 }
 
+/* Whose query is next: < 0 only a's, > 0 only b's, 0 the same in both. NULL: that side has no more. */
+static int merge_order(const struct report_query *a, const struct report_query *b)
+{
+	if (!a || !b)
+		return a ? -1 : 1;
+	return a->fingerprint < b->fingerprint ? -1 : a->fingerprint > b->fingerprint;
+}
+
 static int pair_queries(struct diff *d)
 {
 	size_t na = d->a.report->queries.count, nb = d->b.report->queries.count, i = 0, k = 0;
@@ -238,12 +246,14 @@ static int pair_queries(struct diff *d)
 	d->queries.item = calloc(na + nb + 1, sizeof(*d->queries.item));
 	while (a && b && d->queries.item && (i < na || k < nb)) {
 		struct diff_query *q = &d->queries.item[d->queries.count++];
-		int only_a = k == nb || (i < na && a[i]->fingerprint < b[k]->fingerprint);
-		int only_b = i == na || (k < nb && b[k]->fingerprint < a[i]->fingerprint);
+		const struct report_query *next_a = i < na ? a[i] : NULL, *next_b = k < nb ? b[k] : NULL;
+		int order = merge_order(next_a, next_b);
 
-		q->a = only_b ? NULL : a[i++];
-		q->b = only_a ? NULL : b[k++];
-		q->fingerprint = q->a ? q->a->fingerprint : q->b->fingerprint;
+		q->a = order <= 0 ? next_a : NULL;
+		q->b = order >= 0 ? next_b : NULL;
+		i += q->a != NULL;
+		k += q->b != NULL;
+		q->fingerprint = q->a ? q->a->fingerprint : q->b ? q->b->fingerprint : 0;
 	}
 	free(a);
 	free(b);

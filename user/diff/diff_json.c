@@ -67,8 +67,8 @@ static json_t *query(const struct diff_query *q)
 	const char *presence = !q->a ? "new" : !q->b ? "gone" : "both";
 
 	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "fingerprint",
-			 of_fingerprint(q->fingerprint), "query", of_string(any->query), "presence", presence,
-			 "a", side_of_query(q->a), "b", side_of_query(q->b), "latency",
+			 of_fingerprint(q->fingerprint), "query", of_string(any ? any->query : NULL),
+			 "presence", presence, "a", side_of_query(q->a), "b", side_of_query(q->b), "latency",
 			 diff_change_name(diff_latency(q)), "fastest_ms", figure(&q->fastest, 1e-6, 1),
 			 "typical_ms", figure(&q->typical, 1e-6, 1), "average_ms",
 			 figure(&q->average, 1e-6, 1), "failed", figure(&q->failed, 1, 0));

@@ -94,11 +94,12 @@ int series_estimate(const struct series *s, enum series_statistic statistic, str
 	}
 	*out = (struct estimate){.value = statistic_of(statistic, sum, log_sum, (double)s->count)};
 	for (group = 1; group == 1 || full / group >= GROUPS_MIN; group *= 2) {
-		double variance = variance_of(s, statistic, group, full / group);
+		uint32_t groups = full / group;
+		double variance = variance_of(s, statistic, group, groups);
 
 		if (group == 1 || variance > out->variance) {
 			out->variance = variance;
-			out->freedom = full / group - 1;
+			out->freedom = (double)groups - 1;
 		}
 	}
 	return 0;

@@ -323,12 +323,17 @@ static size_t moved(const struct board *b, int key, size_t at, size_t last)
 	return at;
 }
 
+static int moves_cursor(int key)
+{
+	return key >= BOARD_KEY_UP || key == 'j' || key == 'k' || key == 'g' || key == 'G';
+}
+
 static void select_row(struct board *b, int key)
 {
 	size_t at = 0;
 	int had = board_selected(b, &at) != NULL;
 
-	if (!b->shown_count || (key < BOARD_KEY_UP && !strchr("jkgG", key)))
+	if (!b->shown_count || !moves_cursor(key))
 		return;
 	/* The first key shows where the cursor is. */
 	if (had || (key != BOARD_KEY_DOWN && key != 'j'))
