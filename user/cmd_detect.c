@@ -198,6 +198,7 @@ static void on_query(uint64_t fingerprint, struct detect_query *out, void *arg)
 		return;
 	out->normalized = str_from(q->normalized);
 	out->summary = str_from(q->summary);
+	out->system = q->system;
 	out->kind = q->kind;
 }
 

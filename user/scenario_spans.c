@@ -29,6 +29,18 @@ static enum span_params params_of(const struct sql_info *info, int truncated)
 	return truncated ? SPAN_PARAMS_PARTIAL : SPAN_PARAMS_KNOWN;
 }
 
+/* What a dialect is spoken to; 0 = any. */
+static uint8_t system_of(enum sql_dialect dialect)
+{
+	static const uint8_t systems[] = {
+		[SQL_POSTGRESQL] = APM_SYSTEM_POSTGRESQL,
+		[SQL_MYSQL] = APM_SYSTEM_MYSQL,
+		[SQL_SQLITE] = APM_SYSTEM_SQLITE,
+	};
+
+	return dialect < sizeof(systems) ? systems[dialect] : 0;
+}
+
 static int as_sql(struct scenario_reader *r, struct str sql, int truncated, struct statement *stmt)
 {
 	struct sql_options opt = {.dialect = r->dialect};
@@ -54,6 +66,7 @@ static int as_sql(struct scenario_reader *r, struct str sql, int truncated, stru
 	stmt->params = (uint8_t)params_of(&info, truncated);
 	return describe(r, &(struct rec_text){.fingerprint = info.fingerprint,
 					      .kind = (uint8_t)info.kind,
+					      .system = system_of(r->dialect),
 					      .normalized = info.normalized,
 					      .summary = info.summary,
 					      .operation = info.operation,

@@ -59,10 +59,11 @@ static inline void pause_for(struct program *p, uint64_t ns)
 	p->s.now += ns;
 }
 
-/* Executes a statement that fails. */
-static inline void fails(struct program *p, uint64_t text, const char *code, uint64_t params)
+/* Executes a statement that fails after `ns`. */
+static inline void fails_after(struct program *p, uint64_t text, const char *code, uint64_t params,
+			       uint64_t ns)
 {
-	struct apm_ev_stmt ev = stream_stmt(&p->s, text, MS / 5, 0);
+	struct apm_ev_stmt ev = stream_stmt(&p->s, text, ns, 0);
 	struct record rec = {
 		.error = {.system = APM_SYSTEM_POSTGRESQL, .code = str_from(code), .message = STR("no")}};
 	struct apm_hdr hdr = stream_hdr(&p->s, REC_ERROR);
@@ -74,6 +75,11 @@ static inline void fails(struct program *p, uint64_t text, const char *code, uin
 	ev.param_count = 1;
 	stream_send(&p->s, ev);
 	p->s.now += p->s.app_ns;
+}
+
+static inline void fails(struct program *p, uint64_t text, const char *code, uint64_t params)
+{
+	fails_after(p, text, code, params, MS / 5);
 }
 
 static inline void times(struct program *p, int count, void (*fn)(struct program *p))

@@ -213,7 +213,44 @@ static const struct row rows[] = {
 	{"zero_row_write", few_updates, 0},
 };
 
+/* The longest of the slow ones decides what is advised. */
+static void waits_and_is_refused(const char *code, uint64_t wait_ns, uint64_t later_ns, const char *said)
+{
+	struct program p = {0};
+	const struct report_finding *f;
+	struct apm_ev_stmt ev;
+
+	stream_open(&p.s, NULL);
+	texts(&p);
+	if (code) {
+		fails_after(&p, p.update, code, 1, 800 * MS);
+	} else {
+		ev = stream_stmt(&p.s, p.update, 800 * MS, 1);
+		ev.wait_ns = wait_ns;
+		stream_send(&p.s, ev);
+	}
+	if (later_ns)
+		took(&p, p.update, later_ns);
+	f = stream_found(stream_report(&p.s), "slow_query", NULL);
+	assert_non_null(f);
+	if (!strstr(f->recommendation, said))
+		fail_msg("%s: %s", code, f->recommendation);
+	stream_close(&p.s);
+}
+
+static void a_slow_one_that_waited_wants_no_index(void **state)
+{
+	waits_and_is_refused("40P01", 0, 0, "pg_blocking_pids");
+	waits_and_is_refused("55P03", 0, 200 * MS, "pg_blocking_pids");
+	waits_and_is_refused("55P03", 0, 900 * MS, "index");
+	waits_and_is_refused("23505", 0, 0, "index");
+	waits_and_is_refused(NULL, 700 * MS, 0, "pg_blocking_pids");
+	waits_and_is_refused(NULL, 100 * MS, 0, "index");
+}
+
 int main(void)
 {
-	return run_rows(rows, sizeof(rows) / sizeof(rows[0]), NULL, 0);
+	static const struct CMUnitTest more[] = {cmocka_unit_test(a_slow_one_that_waited_wants_no_index)};
+
+	return run_rows(rows, sizeof(rows) / sizeof(rows[0]), more, sizeof(more) / sizeof(more[0]));
 }

@@ -75,6 +75,7 @@ static void test_advice(void **state)
 		{"SELECT id FROM a WHERE lower(u.email) = ?", 1, 50, "lower(email)"},
 		{"SELECT id FROM a WHERE lower(email) = ?", 1, 1, NULL},
 		{"SELECT lower(email) = ? FROM a", 1, 50, NULL},
+		{"SELECT id FROM a WHERE to_char(day) = ?", 1, 50, "to_char(day)"},
 		{"SELECT id FROM a WHERE lower(a.body) LIKE ?", 1, 50, "LIKE on body"},
 		{"SELECT id FROM a WHERE name NOT ILIKE ?", 1, 50, "LIKE on name"},
 		{"SELECT id FROM a WHERE name LIKE ?", 1, 1, NULL},
@@ -87,6 +88,9 @@ static void test_advice(void **state)
 		{"SELECT * FROM a WHERE x = ?", 5000, 1, "5000 rows of a"},
 		{"SELECT * FROM a WHERE x = ? LIMIT ?", 5000, 1, NULL},
 		{"SELECT * FROM a WHERE id = ?", 1, 1, NULL},
+		{"SELECT pg_sleep(?)", 1, 1, "told to"},
+		{"SELECT pg_sleep FROM a", 1, 1, NULL},
+		{"SELECT sleep(?)", 1, 50, NULL}, /* of MySQL */
 		{"", 1, 1, NULL},
 	};
 	struct strbuf out = {0};

@@ -39,6 +39,7 @@ DETECT_UNIT(duplicate_query);
 DETECT_DESCRIBE(duplicate_query);
 
 DETECT_STATEMENT(slow_query);
+DETECT_ERROR(slow_query);
 DETECT_SEVERITY(slow_query);
 DETECT_DESCRIBE(slow_query);
 

@@ -31,6 +31,7 @@ const struct detector detectors[] = {
 	 .describe = duplicate_query_describe},
 	{.name = "slow_query",
 	 .on_statement = slow_query_statement,
+	 .on_error = slow_query_error,
 	 .severity = slow_query_severity,
 	 .describe = slow_query_describe},
 	{.name = "running_statement",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A statement that had not ended when the trace did, and had been running for long. */
 #include "detect/detectors.h"
+#include "detect/slow_advice.h"
 
 void running_statement_statement(struct detect *d, const struct detector *self, const struct statement *stmt,
 				 const struct statement *was)
@@ -45,6 +46,5 @@ void running_statement_describe(const struct detect *d, const struct finding *f,
 		    (unsigned long long)f->count, f->count == 1 ? "" : "s", f->tid, f->tgid);
 	detect_add_ms(evidence, f->max_ns);
 	strbuf_adds(evidence, " so far.");
-	strbuf_adds(recommendation,
-		    "See whether it waits for a lock or reads too much; set a statement timeout.");
+	slow_advice(d, f, SLOW_RUNNING, recommendation);
 }

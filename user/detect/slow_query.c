@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Executions that took at least the threshold. */
 #include "detect/detectors.h"
+#include "detect/slow_advice.h"
+
+#include <stdio.h>
+#include <string.h>
 
 /* Made well, it takes a tenth of what counts as slow. Waiting for locks is another finding (lock_wait). */
 static uint64_t could_save(const struct finding *f, uint64_t slow)
@@ -39,53 +43,54 @@ void slow_query_statement(struct detect *d, const struct detector *self, const s
 	detect_certain(d, f);
 }
 
+/* What a statement that waited for a lock too long ends with: SQLSTATE, MySQL's numbers, SQLite's codes. */
+static int is_lock_code(struct str code)
+{
+	static const char *const codes[] = {"40P01",
+					    "55P03",
+					    "1205",
+					    "1213",
+					    "SQLITE_BUSY",
+					    "SQLITE_BUSY_TIMEOUT",
+					    "SQLITE_LOCKED_SHAREDCACHE",
+					    NULL};
+
+	for (int i = 0; codes[i]; i++)
+		if (strlen(codes[i]) == code.len && memcmp(codes[i], code.ptr, code.len) == 0)
+			return 1;
+	return 0;
+}
+
+/* It may be told before or after the statement that failed. */
+void slow_query_error(struct detect *d, const struct detector *self, const struct statement *stmt,
+		      const struct detect_error *error)
+{
+	struct finding *f;
+
+	if (stmt->type != SPAN_DB || stmt->duration_ns < detect_options(d)->slow_ns ||
+	    !is_lock_code(error->code))
+		return;
+	f = detect_finding(d, self, stmt->fingerprint, 0);
+	if (!f || stmt->duration_ns < f->worst_ns)
+		return;
+	f->worst_ns = stmt->duration_ns;
+	snprintf(f->code, sizeof(f->code), "%.*s", (int)error->code.len, error->code.ptr);
+}
+
 enum severity slow_query_severity(const struct finding *f)
 {
 	return detect_severity(f->saved_ns, 0);
 }
 
-static enum sql_dialect dialect_of(uint8_t system)
+/* Most of its time went to locks, or the longest one was refused for one. */
+static int waited(const struct finding *f)
 {
-	switch (system) {
-	case APM_SYSTEM_POSTGRESQL:
-		return SQL_POSTGRESQL;
-	case APM_SYSTEM_MYSQL:
-		return SQL_MYSQL;
-	case APM_SYSTEM_SQLITE:
-		return SQL_SQLITE;
-	default:
-		return SQL_GENERIC;
-	}
-}
-
-/* Where no rule applies: what tells more. */
-static const char *next_step(enum sql_dialect dialect)
-{
-	switch (dialect) {
-	case SQL_POSTGRESQL:
-		return "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): a sequential scan that drops most "
-		       "rows wants an index on "
-		       "what WHERE and JOIN compare.";
-	case SQL_SQLITE:
-		return "Look at its plan with EXPLAIN QUERY PLAN: SCAN of a large table wants an index on "
-		       "what WHERE and JOIN "
-		       "compare.";
-	case SQL_MYSQL:
-		return "Look at its plan with EXPLAIN: type ALL on a large table wants an index on what "
-		       "WHERE and JOIN compare.";
-	default:
-		return "Look at its plan: a full scan of a large table wants an index on what WHERE and JOIN "
-		       "compare.";
-	}
+	return (f->number && f->number >= f->total_ns / 2) || (f->code[0] && f->worst_ns >= f->max_ns);
 }
 
 void slow_query_describe(const struct detect *d, const struct finding *f, struct strbuf *title,
 			 struct strbuf *evidence, struct strbuf *recommendation)
 {
-	struct sql_advice_input in = {.calls = f->count, .rows = f->rows, .duration_ns = f->max_ns};
-	struct detect_query q;
-
-	detect_text(d, f->fingerprint, &q);
 	strbuf_adds(title, "Slow query: ");
 	detect_add_ms(title, f->max_ns);
 	strbuf_adds(title, ": ");
@@ -98,15 +103,12 @@ void slow_query_describe(const struct detect *d, const struct finding *f, struct
 	strbuf_adds(evidence, ", worst ");
 	detect_add_ms(evidence, f->max_ns);
 	if (f->rows_known)
-		strbuf_addf(evidence, " (%llu rows)", (unsigned long long)f->rows);
+		strbuf_addf(evidence, " (%llu row%s)", (unsigned long long)f->rows, f->rows == 1 ? "" : "s");
 	strbuf_adds(evidence, ".");
 	if (f->number) {
 		strbuf_adds(evidence, " They waited ");
 		detect_add_ms(evidence, f->number);
 		strbuf_adds(evidence, " of that for locks.");
 	}
-	in.normalized = q.normalized;
-	in.dialect = dialect_of(q.system);
-	if (!sql_advise(&in, recommendation))
-		strbuf_adds(recommendation, next_step(in.dialect));
+	slow_advice(d, f, waited(f) ? SLOW_WAITED : SLOW_ENDED, recommendation);
 }

@@ -21,6 +21,7 @@ struct facts {
 	int count_all;
 	int random_order;
 	int not_in_select;
+	int sleeps;
 	unsigned int from_tables;
 	struct str table;
 	struct str second_table;
@@ -37,7 +38,7 @@ static int token_is(const struct sql_token *t, const char *lower)
 	if (t->kind != TOK_WORD || t->len != len)
 		return 0;
 	for (size_t i = 0; i < len; i++)
-		if ((t->ptr[i] | 0x20) != lower[i])
+		if (sql_upper(t->ptr[i]) != sql_upper(lower[i]))
 			return 0;
 	return 1;
 }
@@ -154,6 +155,25 @@ static void read_outer(struct facts *f, const struct window *w, uint8_t *clause)
 		f->order_column = text_of(t);
 }
 
+/* PostgreSQL, "Delaying Execution"; MySQL, "Miscellaneous Functions". */
+static int is_sleep(const struct sql_token *t, enum sql_dialect dialect)
+{
+	static const struct {
+		enum sql_dialect dialect;
+		const char *name;
+	} functions[] = {
+		{SQL_POSTGRESQL, "pg_sleep"},
+		{SQL_POSTGRESQL, "pg_sleep_for"},
+		{SQL_POSTGRESQL, "pg_sleep_until"},
+		{SQL_MYSQL, "sleep"},
+	};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (functions[i].dialect == dialect && token_is(t, functions[i].name))
+			return 1;
+	return 0;
+}
+
 static void read_facts(struct facts *f, struct sql_lexer *lx)
 {
 	struct window w = {.count = 0};
@@ -181,6 +201,8 @@ static void read_facts(struct facts *f, struct sql_lexer *lx)
 		if (at(&w, 1)->id == KW_BY && (token_is(t, "random") || token_is(t, "rand")) &&
 		    sql_lexer_peek(lx) == '(')
 			f->random_order = 1;
+		if (t->kind == TOK_WORD && sql_lexer_peek(lx) == '(' && is_sleep(t, f->in->dialect))
+			f->sleeps = 1;
 		if (clause == KW_SELECT && !depth && t->kind == TOK_LPAREN && token_is(at(&w, 1), "count") &&
 		    at(&w, 2)->id == KW_SELECT && sql_lexer_peek(lx) == '*')
 			f->count_all = 1;
@@ -196,6 +218,14 @@ static void read_facts(struct facts *f, struct sql_lexer *lx)
 static void add(struct strbuf *out, struct str s)
 {
 	strbuf_add(out, s.ptr, s.len);
+}
+
+static int sleeps(const struct facts *f, struct strbuf *out)
+{
+	if (!f->sleeps)
+		return 0;
+	strbuf_adds(out, "It sleeps because it is told to: the time is that of the function it calls.");
+	return 1;
 }
 
 static int every_row(const struct facts *f, struct strbuf *out)
@@ -320,8 +350,8 @@ static int no_limit(const struct facts *f, struct strbuf *out)
 }
 
 static int (*const rules[])(const struct facts *f, struct strbuf *out) = {
-	every_row,	 random_order, no_join_condition, text_search, column_in_function,
-	not_in_subquery, deep_offset,  counts_everything, no_limit,
+	sleeps,		 every_row,   random_order,	 no_join_condition, text_search, column_in_function,
+	not_in_subquery, deep_offset, counts_everything, no_limit,
 };
 
 int sql_advise(const struct sql_advice_input *in, struct strbuf *out)
