@@ -103,6 +103,59 @@ static void writes_in_a_transaction(struct program *p)
 	same(p, p->commit);
 }
 
+static void prepared_row(struct program *p, uint64_t handle)
+{
+	struct apm_ev_stmt ev = stream_stmt(&p->s, p->insert, MS / 5, 1);
+
+	ev.system = APM_SYSTEM_SQLITE;
+	ev.handle = handle;
+	ev.param_hash = ++p->id;
+	ev.param_count = 1;
+	stream_send(&p->s, ev);
+}
+
+static void prepared_rows(struct program *p, int count)
+{
+	while (count-- > 0)
+		prepared_row(p, 0x5000);
+}
+
+static void sqlite_rows_of_one_prepared_statement(struct program *p)
+{
+	same(p, p->begin);
+	prepared_rows(p, 30);
+	same(p, p->commit);
+}
+
+static void sqlite_rows_of_many_statements(struct program *p)
+{
+	int i;
+
+	same(p, p->begin);
+	for (i = 0; i < 30; i++)
+		prepared_row(p, 0x5000 + (uint64_t)i);
+	same(p, p->commit);
+}
+
+static void sqlite_rows_some_outside(struct program *p)
+{
+	sqlite_rows_of_one_prepared_statement(p);
+	prepared_rows(p, 10);
+}
+
+static void sqlite_row_per_transaction(struct program *p)
+{
+	int i;
+
+	stream_proc(&p->s, APM_EV_EXEC, 0);
+	for (i = 0; i < 10; i++) {
+		same(p, p->begin);
+		prepared_rows(p, 1);
+		same(p, p->commit);
+	}
+	stream_proc(&p->s, APM_EV_EXIT, 0);
+}
+
 static void cursor_open_around_the_loop(struct program *p)
 {
 	struct apm_ev_stmt cursor = stream_stmt(&p->s, p->list, MS / 5, 1);
@@ -380,6 +433,11 @@ static const struct {
 	{"two statements per row", two_loops_interleaved, DETAIL, NULL, 12, CONFIDENCE_LIKELY},
 	{"single-row inserts in one transaction", writes_in_a_transaction, INSERT, NULL, 30,
 	 CONFIDENCE_LIKELY},
+	{"SQLite: rows of many statements", sqlite_rows_of_many_statements, INSERT, NULL, 30,
+	 CONFIDENCE_LIKELY},
+	{"SQLite: a transaction per row", sqlite_row_per_transaction, INSERT, NULL, 10, CONFIDENCE_EXACT},
+	{"SQLite: rows outside the transaction too", sqlite_rows_some_outside, INSERT, NULL, 40,
+	 CONFIDENCE_LIKELY},
 	{"the loop runs inside the open cursor", cursor_open_around_the_loop, DETAIL, NULL, 15,
 	 CONFIDENCE_LIKELY},
 	{"the same, slowly", slow_cursor_around_the_loop, DETAIL, NULL, 15, CONFIDENCE_LIKELY},
@@ -406,6 +464,7 @@ static const struct {
 	{"fewer than the threshold", below_the_threshold, NULL, NULL, 0, 0},
 	{"savepoints", savepoints, NULL, NULL, 0, 0},
 	{"multi-row inserts", batches, NULL, NULL, 0, 0},
+	{"SQLite: rows of one prepared statement", sqlite_rows_of_one_prepared_statement, NULL, NULL, 0, 0},
 	{"many queries, all different", all_different, NULL, NULL, 0, 0},
 	{"rounds of a script, not rows", job_loop_in_a_script, NULL, NULL, 0, 0},
 };

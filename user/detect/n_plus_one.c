@@ -41,6 +41,16 @@ static int is_batch(const struct detect *d, const struct repeat *r)
 	return words_any(q.normalized, list);
 }
 
+/*
+ * Rows inserted with bound values, most of them by the prepared statement and in the transaction of the row
+ * before: SQLite has no round trip to save, and no faster way (https://www.sqlite.org/faq.html#q19).
+ */
+static int is_sqlite_batch(const struct repeat *r)
+{
+	return r->system == APM_SYSTEM_SQLITE && r->kind == SQL_KIND_INSERT && !r->literals &&
+	       r->batched * 4 >= r->count * 3;
+}
+
 void n_plus_one_unit(struct detect *d, const struct detector *self, const struct unit *unit)
 {
 	const struct detect_options *opt = detect_options(d);
@@ -53,7 +63,7 @@ void n_plus_one_unit(struct detect *d, const struct detector *self, const struct
 		const struct repeat *r = &unit->repeat[i];
 
 		if (r->type != SPAN_DB || !advice(r->kind) || r->total_ns < opt->min_total_ns ||
-		    !repeats_differ(r, opt->n_plus_one) || is_batch(d, r))
+		    !repeats_differ(r, opt->n_plus_one) || is_batch(d, r) || is_sqlite_batch(r))
 			continue;
 		repeats_judge(unit, r, opt->n_plus_one, &verdict);
 		repeats_report(d, self, unit, r, &verdict);

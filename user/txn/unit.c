@@ -369,6 +369,9 @@ static void count_repeat(struct unit *unit, struct repeat *r, const struct state
 		r->call_site = 0;
 	count_params(r, stmt, limits->distinct_max);
 	count_groups(unit, r, stmt, limits->threshold);
+	r->batched +=
+		stmt->in_tx && r->link[UNIT_LINK_TX].group > 1 && stmt->handle && stmt->handle == r->handle;
+	r->handle = stmt->handle;
 }
 
 void unit_tally(struct unit *unit, const struct statement *stmt)
