@@ -241,6 +241,9 @@ static void add_error(struct enrich *e, const struct apm_ev_error *err)
 	struct str message = {err->message,
 			      err->size < sizeof(err->message) ? err->size : sizeof(err->message)};
 
+	/* Nobody has asked the connection for its text yet when it is read. */
+	if (!message.len && err->system == APM_SYSTEM_SQLITE)
+		message = str_from(sqlite_code_text(err->number));
 	strbuf_reset(&e->line);
 	if (e->opt.show_literals)
 		strbuf_add_clean(&e->line, message, 0);

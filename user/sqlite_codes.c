@@ -73,6 +73,40 @@ static const struct code_name names[] = {
 	{EXTENDED(19, 12), "SQLITE_CONSTRAINT_DATATYPE"},
 };
 
+static const char *const texts[] = {
+	[0] = "not an error",
+	[1] = "SQL logic error",
+	[3] = "access permission denied",
+	[4] = "query aborted",
+	[5] = "database is locked",
+	[6] = "database table is locked",
+	[7] = "out of memory",
+	[8] = "attempt to write a readonly database",
+	[9] = "interrupted",
+	[10] = "disk I/O error",
+	[11] = "database disk image is malformed",
+	[12] = "unknown operation",
+	[13] = "database or disk is full",
+	[14] = "unable to open database file",
+	[15] = "locking protocol",
+	[17] = "database schema has changed",
+	[18] = "string or blob too big",
+	[19] = "constraint failed",
+	[20] = "datatype mismatch",
+	[21] = "bad parameter or other API misuse",
+	[23] = "authorization denied",
+	[25] = "column index out of range",
+	[26] = "file is not a database",
+};
+
+const char *sqlite_code_text(int32_t code)
+{
+	size_t primary = (uint32_t)code & 0xff;
+	const char *text = primary < sizeof(texts) / sizeof(texts[0]) ? texts[primary] : NULL;
+
+	return text ? text : "unknown error";
+}
+
 const char *sqlite_code_name(int32_t code)
 {
 	size_t i;

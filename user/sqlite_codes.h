@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names of SQLite result codes. */
+/* Names and texts of SQLite result codes. */
 #ifndef APM_SQLITE_CODES_H
 #define APM_SQLITE_CODES_H
 
@@ -10,5 +10,12 @@
  * extension is not known, or "SQLITE_UNKNOWN". Source: https://www.sqlite.org/rescode.html.
  */
 const char *sqlite_code_name(int32_t code);
+
+/*
+ * The standard English text of a result code, by its primary code ("database is locked" for SQLITE_BUSY), as
+ * SQLite says it where the connection has no message of its own. Source: what sqlite3_errstr() answers
+ * (https://www.sqlite.org/c3ref/errcode.html). Never NULL.
+ */
+const char *sqlite_code_text(int32_t code);
 
 #endif

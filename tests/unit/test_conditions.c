@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "detect/conditions.h"
+#include "sqlite_codes.h"
 
 static void a_state_has_its_name(void **state)
 {
@@ -34,10 +35,21 @@ static void advice_fits_the_code(void **state)
 	assert_null(condition_advice(""));
 }
 
+static void a_code_of_sqlite_has_its_text(void **state)
+{
+	assert_string_equal(sqlite_code_text(5), "database is locked");
+	assert_string_equal(sqlite_code_text(5 | 2 << 8), "database is locked");
+	assert_string_equal(sqlite_code_text(2067), "constraint failed");
+	assert_string_equal(sqlite_code_text(2), "unknown error");
+	assert_string_equal(sqlite_code_text(200), "unknown error");
+	assert_string_equal(sqlite_code_text(-1), "unknown error");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_state_has_its_name),
+		cmocka_unit_test(a_code_of_sqlite_has_its_text),
 		cmocka_unit_test(what_names_itself_has_no_other_name),
 		cmocka_unit_test(advice_fits_the_code),
 	};
