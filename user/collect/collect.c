@@ -331,6 +331,9 @@ static int ring_event(void *arg, void *data, size_t len)
 	if (ev->kind == APM_EV_STMT && ev->flags & APM_STMT_COPY)
 		pq_sets_give_up(&c->pq, "COPY is in use: asynchronous functions are probed");
 	if (ev->kind == APM_EV_EXIT) {
+		/* What it mapped since the last look is its loss: told while it is still known. */
+		if (c->mapwatch)
+			collect_read_mappings(c);
 		inflight_process_end(c->inflight, ev->tgid, ev->ts, open_statement, c);
 		spans_process_end(c->spans, ev->tgid, ev->ts, open_span, c);
 	}
