@@ -62,7 +62,8 @@ static void says(void **state)
 	struct strbuf out = written(&r, 10, NULL);
 
 	has(&out, "<h1>3 findings in at least 1246 statements over 10.0 s</h1>");
-	has(&out, "<p class=\"warning\">Counts are lower bounds: 12 ");
+	has(&out, "<p class=\"warning\">Counts are lower bounds: events lost because the ring buffer was "
+		  "full (12)");
 	has(&out, "<li class=\"finding critical\"><h3><span class=\"badge\">critical</span> N+1: users");
 	has(&out, "<dt>cost</dt><dd>2.30 s, 46 % of all database time; would save about 2.07 s</dd>");
 	has(&out, "<tr id=\"q-5f3a0c1122334455\"><td class=\"id\"><code>5f3a0c11</code></td>");

@@ -34,7 +34,7 @@ static void says(void **state)
 	struct strbuf out = written(&r, 10);
 
 	has(&out, "# 3 findings in at least 1246 statements over 10.0 s\n");
-	has(&out, "> **Note:** Counts are lower bounds: 12 ");
+	has(&out, "> **Note:** Counts are lower bounds: events lost because the ring buffer was full (12)");
 	has(&out,
 	    "1. **Critical**: N+1: users is read once per row of orders, 100 times in each unit of work "
 	    "(`n_plus_one`)\n");

@@ -33,7 +33,7 @@ void pool_saturation_describe(const struct detect *d, const struct finding *f, s
 {
 	strbuf_adds(title, "Waited for a free connection: ");
 	detect_add_name(d, title, f->fingerprint);
-	strbuf_addf(evidence, "%llu waits took ", (unsigned long long)f->count);
+	strbuf_addf(evidence, "%llu wait%s took ", (unsigned long long)f->count, f->count == 1 ? "" : "s");
 	detect_add_ms(evidence, f->total_ns);
 	strbuf_adds(evidence, ", the longest ");
 	detect_add_ms(evidence, f->max_ns);

@@ -390,8 +390,8 @@ void report_add_warnings(const struct report *r, struct strbuf *out)
 	for (c = 0; c < APM_CNT_MAX; c++) {
 		if (!r->losses[c] || !counter_lossy((enum apm_counter)c))
 			continue;
-		strbuf_addf(out, "%s%s %s", gap, format_count(r->losses[c]),
-			    counter_text((enum apm_counter)c));
+		strbuf_addf(out, "%s%s (%s)", gap, counter_text((enum apm_counter)c),
+			    format_count(r->losses[c]));
 		gap = "; ";
 	}
 	if (r->lower_bounds)

@@ -111,8 +111,8 @@ static void text_warnings(struct text *t)
 	for (c = 0; c < APM_CNT_MAX; c++) {
 		if (!r->losses[c] || !counter_lossy((enum apm_counter)c))
 			continue;
-		strbuf_addf(&line, "%s%s %s", gap, format_count(r->losses[c]),
-			    counter_text((enum apm_counter)c));
+		strbuf_addf(&line, "%s%s (%s)", gap, counter_text((enum apm_counter)c),
+			    format_count(r->losses[c]));
 		gap = "; ";
 	}
 	if (r->lower_bounds)

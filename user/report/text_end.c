@@ -104,8 +104,8 @@ void text_cost(struct text *t)
 		strbuf_reset(&line);
 		strbuf_addf(&line, "--max-overhead %s was exceeded, by up to %s within a second: ",
 			    format_percent(r->overhead_limit), format_percent(r->overhead_peak));
-		strbuf_addf(&line, "%u changes of what is collected, at the end \"%s\"", r->overhead_changes,
-			    r->overhead_level);
+		strbuf_addf(&line, "%u change%s of what is collected, at the end \"%s\"", r->overhead_changes,
+			    r->overhead_changes == 1 ? "" : "s", r->overhead_level);
 		text_labelled(t, 2, "limit", line.ptr, 0);
 	}
 	strbuf_reset(&line);
@@ -157,8 +157,8 @@ void text_coverage(struct text *t)
 		if (!l->statements)
 			continue;
 		text_add_library(&line, l);
-		strbuf_addf(&line, ": %s statements; %s", format_count(l->statements),
-			    l->path ? l->path : "");
+		strbuf_addf(&line, ": %s statement%s; %s", format_count(l->statements),
+			    l->statements == 1 ? "" : "s", l->path ? l->path : "");
 		text_labelled(t, 2, "used", line.ptr, 0);
 	}
 	coverage_of(t, "library", "library");

@@ -96,7 +96,8 @@ static void add_use(struct strbuf *out, const struct report_unit *u)
 		strbuf_addf(out, "%scache %s of %s reads hit", out->len ? "; " : "",
 			    format_count(u->cache_hits), format_count(u->cache_hits + u->cache_misses));
 	if (u->queue_spans)
-		strbuf_addf(out, "%s%s queue commands", out->len ? "; " : "", format_count(u->queue_spans));
+		strbuf_addf(out, "%s%s queue command%s", out->len ? "; " : "", format_count(u->queue_spans),
+			    u->queue_spans == 1 ? "" : "s");
 	if (u->rss_known && u->rss_growth)
 		strbuf_addf(out, "%smemory %+.1f MB in all", out->len ? "; " : "",
 			    (double)u->rss_growth / (1 << 20));
@@ -231,7 +232,8 @@ static void transaction_note(struct strbuf *out, const struct report_transaction
 	if (x->failed)
 		strbuf_addf(out, "%s%s rolled back after an error", after, format_count(x->failed));
 	if (x->refused)
-		strbuf_addf(out, "%s%s statements refused in them", after, format_count(x->refused));
+		strbuf_addf(out, "%s%s statement%s refused in them", after, format_count(x->refused),
+			    x->refused == 1 ? "" : "s");
 	if (x->dropped)
 		strbuf_addf(out, "%s%s dropped with the connection", after, format_count(x->dropped));
 	if (x->open)
@@ -239,14 +241,15 @@ static void transaction_note(struct strbuf *out, const struct report_transaction
 	if (x->prepared)
 		strbuf_addf(out, "%s%s prepared", after, format_count(x->prepared));
 	if (x->second_phases)
-		strbuf_addf(out, "%s%s second phases", after, format_count(x->second_phases));
+		strbuf_addf(out, "%s%s second phase%s", after, format_count(x->second_phases),
+			    x->second_phases == 1 ? "" : "s");
 	if (x->implicit)
 		strbuf_addf(out, "%s%s implicit", after, format_count(x->implicit));
 	if (x->nested)
 		strbuf_addf(out, "%s%s BEGIN inside", after, format_count(x->nested));
 	if (x->savepoints)
-		strbuf_addf(out, "%s%s savepoints (%s rolled back to)", after, format_count(x->savepoints),
-			    format_count(x->savepoint_rollbacks));
+		strbuf_addf(out, "%s%s savepoint%s (%s rolled back to)", after, format_count(x->savepoints),
+			    x->savepoints == 1 ? "" : "s", format_count(x->savepoint_rollbacks));
 	if (x->idle_ns && x->idle_cpu_known)
 		strbuf_addf(out, "%sidle: on CPU about %s, waiting %s", after, format_time(x->idle_cpu_ns),
 			    format_time(x->idle_wait_ns));
