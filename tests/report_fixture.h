@@ -315,6 +315,7 @@ static inline struct report fixture_report(void)
 		.slow_threshold_ns = MS(100),
 		.n_plus_one_threshold = 5,
 		.queries = FIXTURE_LIST(fixture_queries),
+		.queries_seen = sizeof(fixture_queries) / sizeof(fixture_queries[0]),
 		.slow = FIXTURE_LIST(fixture_slow),
 		.n_plus_one = FIXTURE_LIST(fixture_n_plus_one),
 		.unit_shapes = FIXTURE_LIST(fixture_units),
@@ -421,6 +422,7 @@ static inline struct report fixture_hostile(void)
 	r.queries.count = r.slow.count = r.n_plus_one.count = r.unit_shapes.count = r.error_groups.count = 1;
 	r.findings.count = r.functions.count = r.coverage.count = r.libraries.count = r.bottlenecks.count = 1;
 	r.queries.item = &query;
+	r.queries_seen = 1;
 	r.slow.item = &slow;
 	r.n_plus_one.item = &n;
 	r.unit_shapes.item = &unit;

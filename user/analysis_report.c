@@ -181,6 +181,7 @@ static void fill_queries(struct analysis *a)
 
 	stats_each_query(a->stats, add_query, &s);
 	n = sorted_take(&s, costly_first);
+	r->queries_seen = s.count;
 	r->queries.item = analysis_own(a, calloc(n + 1, sizeof(*r->queries.item)));
 	for (i = 0; i < n && r->queries.item; i++)
 		fill_query(a, s.item[i], &r->queries.item[r->queries.count++]);

@@ -270,9 +270,28 @@ static void test_order_of_arrival_does_not_matter(void **state)
 	stream_close(&s);
 }
 
+static void test_all_queries_are_counted(void **state)
+{
+	const struct report *r;
+	struct stream s;
+	char text[32];
+	int i;
+
+	stream_open(&s, NULL);
+	for (i = 0; i < 150; i++) {
+		snprintf(text, sizeof(text), "SELECT c%d FROM t", i);
+		stream_run(&s, stream_text(&s, text, SQL_KIND_READ, 0), MS, 1, 0);
+	}
+	r = stream_report(&s);
+	assert_int_equal(r->queries.count, 100);
+	assert_int_equal(r->queries_seen, 150);
+	stream_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_queries_are_counted),
 		cmocka_unit_test(test_totals),
 		cmocka_unit_test(test_nothing_at_all),
 		cmocka_unit_test(test_options_win_over_the_stream),

@@ -226,6 +226,13 @@ static void test_top(void **state)
 	/* The headline still counts all. */
 	has(text, "3 findings");
 	free(text);
+
+	/* More than the list keeps. */
+	r.queries_seen = 250;
+	text = text_of(&r, 80, 0, 2);
+	has(text, "TOP QUERIES  2 of 250, by total time");
+	has(text, "… and 248 more: --top 250 shows them");
+	free(text);
 }
 
 static void test_no_findings(void **state)

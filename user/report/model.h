@@ -256,7 +256,8 @@ struct report {
 	uint64_t slow_threshold_ns;
 	uint32_t n_plus_one_threshold;
 
-	REPORT_LIST(report_query) queries; /* by total time */
+	REPORT_LIST(report_query) queries; /* by total time, bounded */
+	size_t queries_seen;		   /* all that there were, those left out of the list too */
 	REPORT_LIST(report_slow) slow;	   /* slowest first, bounded */
 	REPORT_LIST(report_n_plus_one) n_plus_one;
 	REPORT_LIST(report_unit) unit_shapes;

@@ -72,7 +72,7 @@ void text_queries(struct text *t)
 
 	if (!t->r->queries.count)
 		return;
-	text_detail(t, t->r->queries.count, "by total time", detail, sizeof(detail));
+	text_detail(t, t->r->queries_seen, "by total time", detail, sizeof(detail));
 	text_title(t, "TOP QUERIES", detail);
 	for (i = 0; i < text_shown(t, t->r->queries.count); i++, table.rows++) {
 		const struct report_query *q = &t->r->queries.item[i];
@@ -90,7 +90,7 @@ void text_queries(struct text *t)
 		query_note(&table, q);
 	}
 	text_table_print(t, &table);
-	text_more(t, table.rows, t->r->queries.count);
+	text_more(t, table.rows, t->r->queries_seen);
 }
 
 static void print_n_plus_one(struct text *t, const struct report_n_plus_one *n, size_t number)
