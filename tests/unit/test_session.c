@@ -409,6 +409,25 @@ static void test_closed_handle_ends_its_cursor(void **state)
 	stream_close(&s);
 }
 
+/* Nothing tells of sqlite3_finalize: the end of a statement may come after its connection's. */
+static void test_cursor_that_outlives_its_connection(void **state)
+{
+	struct apm_ev_close closed = {.handle_kind = APM_HANDLE_CONN};
+	struct record rec = {.close = &closed};
+	struct apm_ev_stmt ev;
+	struct stream s;
+
+	stream_open(&s, NULL);
+	ev = open_cursor(&s, stream_text(&s, "SELECT a", SQL_KIND_READ, 0));
+	closed.handle = s.conn;
+	closed.hdr = stream_hdr(&s, APM_EV_CLOSE);
+	stream_feed(&s, &rec, closed.hdr);
+	s.now += SECOND;
+	end_cursor(&s, ev);
+	check_cursor(&s);
+	stream_close(&s);
+}
+
 static void test_running_at_the_end(void **state)
 {
 	const struct report *r;
@@ -461,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_cursor_that_never_ends),
 		cmocka_unit_test(test_many_open_cursors_lose_none),
 		cmocka_unit_test(test_closed_handle_ends_its_cursor),
+		cmocka_unit_test(test_cursor_that_outlives_its_connection),
 		cmocka_unit_test(test_running_at_the_end),
 		cmocka_unit_test(test_running_for_long_is_found),
 	};

@@ -545,12 +545,13 @@ static int end_all(struct session *s, struct ending e)
 	return e.err;
 }
 
+/* A statement of SQLite may be told of once more after its connection has gone. */
 static int feed_close(struct session *s, const struct record *rec)
 {
 	return end_all(s, (struct ending){.tgid = rec->hdr->tgid,
 					  .handle = rec->close->handle,
 					  .before = UINT64_MAX,
-					  .forget = 1});
+					  .forget = rec->close->handle_kind == APM_HANDLE_STMT});
 }
 
 /* EXEC and EXIT: nothing of the old program is left. */
