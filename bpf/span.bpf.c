@@ -229,8 +229,11 @@ static __noinline int frame_end(struct apm_key *key, struct apm_span_thread *t, 
 	e->t_start = f->t_start;
 	e->ret = ret;
 	e->cpu_ns = 0;
-	e->rss_growth = span_rss() - f->rss_start;
-	flags |= APM_SPAN_HAS_RSS;
+	e->rss_growth = 0;
+	if (!(flags & APM_SPAN_EXITED)) { /* the task has given its memory back by then */
+		e->rss_growth = span_rss() - f->rss_start;
+		flags |= APM_SPAN_HAS_RSS;
+	}
 	if (!key->queued) {
 		e->cpu_ns = span_cpu(t, now) - f->cpu_start_ns;
 		flags |= APM_SPAN_HAS_CPU;

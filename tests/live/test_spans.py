@@ -128,6 +128,8 @@ def check_client(live, report):
     cpu = spans['busy']['metrics']
     live.ok(100 <= cpu['cpu_ms'] < cpu['cpu_ms'] + cpu['off_cpu_ms'] and cpu['off_cpu_ms'] >= 100 and not cpu['cpu_estimated'],
             'CPU time and time off the CPU of a call', cpu)
+    growth = {name: spans[name]['metrics']['memory_growth_bytes'] for name in ('busy', 'last')}
+    live.ok(growth['busy'] is not None and growth['last'] is None, 'how memory grew; not known of what goes with its thread', growth)
     live.ok(not any(value for name, value in report['losses'].items()), 'nothing is lost', report['losses'])
 
 

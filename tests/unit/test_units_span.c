@@ -174,14 +174,18 @@ static void a_process_that_ends(void **state)
 {
 	struct stream s;
 	const struct report *r;
+	uint64_t seq;
 
 	stream_open(&s, NULL);
 	rule(&s, 0, "main", 0, 0);
-	begin(&s, 0);
+	stream_proc(&s, APM_EV_EXEC, 0);
+	end(&s, 0, 12345, s.now - MS, APM_SPAN_EXITED, 0); /* of a thread; its beginning was lost */
+	seq = begin(&s, 0);
 	stream_run(&s, stream_text(&s, "SELECT a", SQL_KIND_READ, 0), MS, 1, 0);
 	stream_proc(&s, APM_EV_EXIT, 0);
+	end(&s, 0, seq, s.now - MS, APM_SPAN_EXITED, 0); /* a thread that goes later: not once more */
 	r = stream_report(&s);
-	assert_int_equal(span_of(r, "main")->count, 1);
+	assert_int_equal(span_of(r, "main")->count, 2);
 	assert_int_equal(span_of(r, "main")->statements, 1);
 	assert_int_equal(span_of(r, "main")->ok, 0);
 	stream_close(&s);

@@ -27,6 +27,11 @@ static struct process *process_of(struct units *u, uint32_t tgid)
 	return table_get(u->processes, (struct table_key){tgid, 0});
 }
 
+int units_process_known(struct units *u, uint32_t tgid)
+{
+	return process_of(u, tgid) != NULL;
+}
+
 const char *units_comm(struct units *u, uint32_t tgid)
 {
 	static const char none[16];

@@ -80,6 +80,9 @@ int units_span_end(struct units *u, const struct apm_ev_span *call)
 
 	while (at > 0 && c->unit[at - 1]->seq != call->hdr.stmt_seq)
 		at--;
+	/* Threads may go after their process is said to be gone: what was under way was cut then. */
+	if (!at && call->hdr.flags & APM_SPAN_EXITED && !units_process_known(u, call->hdr.tgid))
+		return 0;
 	if (!at)
 		return end_unknown(u, call);
 	while (c->depth > at && !err)

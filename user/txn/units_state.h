@@ -81,7 +81,8 @@ static inline struct table_key units_context(uint32_t ctx_kind, uint32_t tgid, u
 }
 
 /* units_process.c */
-const char *units_comm(struct units *u, uint32_t tgid); /* 16 bytes; empty when not known */
+int units_process_known(struct units *u, uint32_t tgid); /* 0 when it has gone */
+const char *units_comm(struct units *u, uint32_t tgid);	 /* 16 bytes; empty when not known */
 int units_end_run(struct units *u, struct unit *unit);
 int units_add_to_process(struct units *u, const struct statement *stmt);
 void units_drop_held(struct units *u, struct process *p);
