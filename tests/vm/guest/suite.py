@@ -53,6 +53,25 @@ def left_in_kernel():
 EMPTY = left_in_kernel()
 
 
+def until_same(wanted, limit=60):
+    """Whether the kernel comes to hold these, and nothing else."""
+    try:
+        return harness.wait_until('the kernel to free them', lambda: left_in_kernel() == wanted, limit)
+    except TimeoutError:
+        return False
+
+
+def gone_and_new(before):
+    """How many programs, maps and links there were that are not there now, and the other way round."""
+    return {name: (len(before[name] - ids), len(ids - before[name])) for name, ids in left_in_kernel().items()}
+
+
+def naps(pid):
+    """How often a program waited: "steady" does after each statement."""
+    with open('/proc/%d/status' % pid) as status:
+        return int(re.search(r'^voluntary_ctxt_switches:\s*(\d+)', status.read(), re.M).group(1))
+
+
 def text_of(pid, library):
     """Bytes of the mapped code of a library: (in memory, in the file)."""
     with open('/proc/%d/maps' % pid) as maps:
@@ -214,7 +233,7 @@ def spans(live):
 def unload(live):
     clean = []
     with live.section('unload'):
-        harness.wait_until('what earlier parts had to go', lambda: left_in_kernel() == EMPTY, 60)
+        live.ok(until_same(EMPTY), 'nothing is left of earlier parts', gone_and_new(EMPTY))
         before = left_in_kernel()
         program = live.program([client('lite_client'), 'steady'], SECONDS_LONG=900, RATE=50).ready()
         untouched, file = text_of(program.pid, 'libsqlite3.so.0')
@@ -223,19 +242,21 @@ def unload(live):
         during = left_in_kernel()
         probed, _ = text_of(program.pid, 'libsqlite3.so.0')
         live.ok(during['programs'] > before['programs'] and during['maps'] > before['maps'] and probed != file,
-                'while tracing there are programs, maps and breakpoints')
+                'while tracing there are programs, maps and breakpoints', (gone_and_new(before), probed != file))
         program.go()
-        harness.wait_until('some work', lambda: program.process.poll() is None and os.times()[4] > 0)
         for name, how in (('asked to end', signal.SIGINT), ('killed', signal.SIGKILL)):
+            waited = naps(program.pid)
+            harness.wait_until('some work', lambda: naps(program.pid) > waited + 20)
             tracer.stop(how).wait(180)
-            harness.wait_until('nothing to be left after it was ' + name, lambda: left_in_kernel() == before, 30)
-            live.ok(True, '%s: no program, map or link is left' % name)
+            clean.append(live.ok(until_same(before), '%s: no program, map or link is left' % name, gone_and_new(before)))
             clean.append(live.ok(text_of(program.pid, 'libsqlite3.so.0')[0] == file, '%s: no breakpoint is left' % name))
             live.ok(program.process.poll() is None, '%s: the program goes on' % name)
             if how == signal.SIGINT:
+                calls = sum(q['calls'] for q in tracer.report()['queries'])
+                live.ok(calls >= 20, '%s: the report has what ran until then' % name, calls)
                 tracer = live.tracer('--json', '-p', program.pid).ready()
         program.process.kill()
-    fact('left behind at the end, or when killed', 'nothing' if clean == [True, True] else 'something')
+    fact('left behind at the end, or when killed', 'nothing' if len(clean) == 4 and all(clean) else 'something')
 
 
 def kernel_lines():
