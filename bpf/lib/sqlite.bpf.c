@@ -18,6 +18,7 @@ enum { APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 /* Mem.flags, vdbeInt.h: the same in every release since 3.8 */
 #define MEM_Null 0x0001
+#define MEM_Str	 0x0002
 #define MEM_Int	 0x0004
 #define MEM_Real 0x0008
 
@@ -44,6 +45,14 @@ static __always_inline void db_seen(u64 db, const struct apm_lib *lib)
 	db_announce(db, lib, 0);
 }
 
+/* Whether an sqlite3_value holds a text now; its pointer may still lead to an earlier one. */
+static __always_inline bool is_text(u64 value, const struct apm_lib *lib)
+{
+	u64 off;
+
+	return value && (!lib_off(lib, APM_OFF_LITE_MEM_FLAGS, &off) || read_u32(value + off) & MEM_Str);
+}
+
 /* Extended code and message, as sqlite3_extended_errcode() and sqlite3_errmsg() would give them now. */
 static __noinline int db_error(u64 db, const struct apm_lib *lib, u64 seq, s32 rc)
 {
@@ -60,7 +69,7 @@ static __noinline int db_error(u64 db, const struct apm_lib *lib, u64 seq, s32 r
 	}
 	if (db && lib_off(lib, APM_OFF_LITE_DB_ERRVALUE, &off) && lib_off(lib, APM_OFF_LITE_MEM_Z, &z_off)) {
 		value = read_u64(db + off);
-		error_message(e, value ? read_u64(value + z_off) : 0);
+		error_message(e, is_text(value, lib) ? read_u64(value + z_off) : 0);
 	}
 	event_submit(e);
 	return 0;
