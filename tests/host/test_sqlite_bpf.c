@@ -196,7 +196,7 @@ static void changed_rows_count_unless_the_statement_only_reads(void **state)
 static void a_failure_has_code_and_message(void **state)
 {
 	static const char message[] = "UNIQUE constraint failed: t.a";
-	struct fake_value error = {.z = (u64)message, .n = sizeof(message) - 1};
+	struct fake_value error = {.z = (u64)message, .n = sizeof(message) - 1, .flags = 2};
 	struct fake_db db = {.errcode = 2067, .error_value = (u64)&error};
 	struct fake_stmt s = {.db = &db, .text = "INSERT INTO t VALUES (1)", .state = STATE_READY};
 	const struct apm_ev_error *e;
@@ -208,6 +208,15 @@ static void a_failure_has_code_and_message(void **state)
 	assert_memory_equal(e->message, message, e->size);
 	assert_int_equal(e->hdr.stmt_seq, statement(0)->hdr.stmt_seq);
 	assert_true(statement(0)->hdr.flags & APM_STMT_ERROR);
+
+	/* Busy, which has no message: the text of the last failure is still there, marked as null. */
+	db.errcode = 5;
+	error.flags = 1;
+	s.state = STATE_READY;
+	step(&s, 5);
+	e = host_event_of(APM_EV_ERROR, 1);
+	assert_int_equal(e->number, 5);
+	assert_int_equal(e->size, 0);
 }
 
 static void a_failed_prepare_is_a_failed_statement(void **state)
