@@ -456,6 +456,7 @@ int pipeline_poll(struct pipeline *p, int timeout_ms)
 		return err;
 	now = clock_ns(CLOCK_MONOTONIC);
 	overhead_review(&p->overhead, p->collect, enrich_calls(p->enrich), now, take_detail, p);
+	usage_check(p->usage, now, 0);
 	if (now - p->last_watermark_ns >= WATERMARK_NS) {
 		struct record rec = {0};
 
@@ -465,7 +466,6 @@ int pipeline_poll(struct pipeline *p, int timeout_ms)
 	if (now - p->last_heartbeat_ns >= HEARTBEAT_NS) {
 		p->last_heartbeat_ns = now;
 		tell_losses(p);
-		usage_check(p->usage, now, 0);
 		if (p->capture && !p->capture_status)
 			p->capture_status = capture_flush(p->capture);
 	}

@@ -128,7 +128,7 @@ def memory():
     lite.execute('SELECT 1')
     time.sleep(0.3)
     kept = bytearray(os.urandom(1 << 20) * 150)
-    time.sleep(0.5)
+    time.sleep(1)  # five checks
     lite.execute('SELECT %d' % len(kept))
 
 
