@@ -17,12 +17,17 @@
 #include "base/elf.h"
 #include "collect/site.h"
 
+/* include/uapi/linux/bpf.h (6.6): the headers of the distribution may be older than the kernel. */
+#define ATTACH_UPROBE_MULTI 48
+#define AT_RETURN	    1
+
 static int load_empty(void)
 {
 	/* r0 = 0; exit */
 	const struct bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
 					{.code = BPF_JMP | BPF_EXIT}};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_UPROBE_MULTI);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
 
 	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "floor", "GPL", code, sizeof(code) / sizeof(code[0]),
 			     &opts);
@@ -36,7 +41,7 @@ static int attach(int program, const char *path, unsigned long offset, unsigned 
 	opts.uprobe_multi.offsets = &offset;
 	opts.uprobe_multi.cnt = 1;
 	opts.uprobe_multi.flags = flags;
-	return bpf_link_create(program, 0, BPF_TRACE_UPROBE_MULTI, &opts);
+	return bpf_link_create(program, 0, (enum bpf_attach_type)ATTACH_UPROBE_MULTI, &opts);
 }
 
 int main(int argc, char **argv)
@@ -61,7 +66,7 @@ int main(int argc, char **argv)
 	}
 	program = load_empty();
 	if (program < 0 || attach(program, argv[1], site.file_off, 0) < 0 ||
-	    attach(program, argv[1], site.file_off, BPF_F_UPROBE_MULTI_RETURN) < 0) {
+	    attach(program, argv[1], site.file_off, AT_RETURN) < 0) {
 		fprintf(stderr, "floor: %s\n", strerror(errno));
 		return 1;
 	}
