@@ -11,8 +11,9 @@
 
 #include "collect/attach.h"
 
-#define CALLS  2000
-#define ROUNDS 5
+/* Short rounds: the more of them are free of other work on the machine. A probe can cost microseconds. */
+#define CALLS  50
+#define ROUNDS 30
 
 /*
  * The function that is probed. It begins with a push, like the functions of client libraries that are probed:
@@ -75,7 +76,6 @@ static int measure(const struct loader *l, int fd, uint64_t off, int entry, int 
 
 	if (!a)
 		return -errno;
-	per_call();
 	*ns = per_call();
 	attachments_close(&a, 1);
 	return 0;

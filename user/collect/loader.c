@@ -2,6 +2,8 @@
 #include "collect/loader.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/btf.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,6 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "abi/event.h"
@@ -50,24 +51,52 @@ static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list 
 	return 0;
 }
 
-static int has_attach_type(const struct btf *btf, const char *name)
-{
-	int id = btf__find_by_name_kind(btf, "bpf_attach_type", BTF_KIND_ENUM);
-	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
-	int i;
+/*
+ * The names in the kernel's type information, each between two zeros. They are a quarter of it; libbpf reads and
+ * parses all of it when it loads, once is enough.
+ */
+struct kernel_names {
+	char *text;
+	size_t len;
+};
 
-	for (i = 0; type && i < btf_vlen(type); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
-			return 1;
-	return 0;
+static int read_kernel_names(struct kernel_names *names)
+{
+	int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+	struct btf_header head;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -errno;
+	*names = (struct kernel_names){0};
+	if (pread(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) && head.magic == BTF_MAGIC)
+		names->text = malloc(head.str_len);
+	while (names->text && names->len < head.str_len && n > 0) {
+		n = pread(fd, names->text + names->len, head.str_len - names->len,
+			  (off_t)head.hdr_len + head.str_off + (off_t)names->len);
+		names->len += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	if (names->text && names->len == head.str_len)
+		return 0;
+	free(names->text);
+	return -EINVAL;
 }
 
-static enum probe_mode choose_mode(const struct btf *btf)
+static int kernel_has(const struct kernel_names *names, const char *name)
 {
-	if (has_attach_type(btf, "BPF_TRACE_UPROBE_SESSION") &&
-	    btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC) > 0)
+	char word[64] = "";
+	size_t len = strlen(name) + 2; /* with the zeros */
+
+	memcpy(word + 1, name, len - 1);
+	return memmem(names->text, names->len, word, len) != NULL;
+}
+
+static enum probe_mode choose_mode(const struct kernel_names *names)
+{
+	if (kernel_has(names, "BPF_TRACE_UPROBE_SESSION") && kernel_has(names, "bpf_session_is_return"))
 		return PROBE_SESSION;
-	if (has_attach_type(btf, "BPF_TRACE_UPROBE_MULTI"))
+	if (kernel_has(names, "BPF_TRACE_UPROBE_MULTI"))
 		return PROBE_MULTI;
 	return PROBE_SINGLE;
 }
@@ -279,7 +308,7 @@ static int load(struct loader *l, const struct loader_options *opt, char *err, s
 struct loader *loader_open(const struct loader_options *opt, char *err, size_t err_len)
 {
 	struct loader *l = calloc(1, sizeof(*l));
-	struct btf *btf;
+	struct kernel_names names = {0};
 	int ret;
 
 	err[0] = '\0';
@@ -289,14 +318,13 @@ struct loader *loader_open(const struct loader_options *opt, char *err, size_t e
 	ret = check_host(err, err_len);
 	if (ret)
 		goto out;
-	btf = btf__load_vmlinux_btf();
-	if (!btf) {
-		ret = -errno;
-		snprintf(err, err_len, "cannot read the kernel's type information: %s", strerror(errno));
+	ret = read_kernel_names(&names);
+	if (ret) {
+		snprintf(err, err_len, "cannot read the kernel's type information: %s", strerror(-ret));
 		goto out;
 	}
-	l->mode = choose_mode(btf);
-	btf__free(btf);
+	l->mode = choose_mode(&names);
+	free(names.text);
 	l->cpus = libbpf_num_possible_cpus();
 	ret = load(l, opt, err, err_len);
 	malloc_trim(0); /* type information took megabytes */
