@@ -102,6 +102,7 @@ static void test_numbers(void **state)
 		{MY, "select t.5a from d.2t", "SELECT t.5a FROM d.2t"},
 		{LI, "select 123-45-6789", "SELECT ? - ? - ?"},
 		{PG, "select 1..2", "SELECT ?.?"},
+		{PG, "select value -1, key - 1, row(-1) from t", "SELECT value - ?, key - ?, row(?) FROM t"},
 	};
 
 	CHECK_ALL(samples);
@@ -154,6 +155,7 @@ static void test_comments_and_space(void **state)
 		{MY, "select /*+ max_execution_time(1000) */ a from t",
 		 "SELECT /*+ max_execution_time(?) */ a FROM t"},
 		{LI, "select /* a /* b */ 1", "SELECT ?"},
+		{PG, "select [a[select /*+ x ; y */ 1", "SELECT [a[SELECT /*+ x; y */ ?"},
 		{GE, "select\ta ,\r\n b", "SELECT a, b"},
 		{PG, "select a , b from t where ( a = 1 )", "SELECT a, b FROM t WHERE (a = ?)"},
 	};

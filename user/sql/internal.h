@@ -101,7 +101,6 @@ enum sql_keyword {
 	KW_COUNT,
 	KW_CREATE,
 	KW_CURSOR,
-	KW_DATA,
 	KW_DATABASE,
 	KW_DECLARE,
 	KW_DEFAULT,
@@ -156,6 +155,7 @@ enum sql_keyword {
 	KW_OVERLAPS,
 	KW_PASSWORD,
 	KW_PREPARE,
+	KW_PRIORITY, /* of MySQL's writes: LOW_PRIORITY, IGNORE … */
 	KW_PROCEDURE,
 	KW_RECURSIVE,
 	KW_REFERENCES,
@@ -342,12 +342,18 @@ struct reader_frame {
 	uint8_t stmt;	     /* keyword of the statement this level belongs to, or KW_NONE */
 	uint8_t expect;	     /* enum reader_expect */
 	uint8_t use;	     /* enum reader_use: what becomes of the name that is expected */
-	uint8_t from_list;   /* a comma here separates tables */
+	uint8_t from_list;   /* enum reader_tables */
 	uint8_t start;	     /* a statement may start here */
 	uint8_t with;	     /* inside WITH's list */
 	uint8_t cte_pending; /* a CTE's name was read, its body was not */
 	uint8_t body;	     /* this bracket is the body of a CTE */
 	uint64_t cte_hash;
+};
+
+enum reader_tables { /* what a comma separates */
+		     TABLES_NONE,
+		     TABLES_LIST,   /* tables */
+		     TABLES_JOINED, /* tables, and a JOIN came before it */
 };
 
 enum reader_count { /* is the select list one COUNT(…)? */
@@ -469,6 +475,25 @@ static inline int sql_is_query(uint8_t stmt)
 	       stmt == KW_MERGE || stmt == KW_REPLACE;
 }
 
+static inline void sql_expect_table(struct reader_frame *f, enum reader_use use, enum reader_tables list)
+{
+	f->expect = EXPECT_TABLE;
+	f->use = (uint8_t)use;
+	f->from_list = (uint8_t)list;
+}
+
+/* table.c */
+/* A word where a table is expected. Returns READ_TABLE when it is (part of) a name. */
+int sql_read_table(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next);
+/* A word between a DDL verb and the name of its object: as good as a part of the verb, if known. */
+int sql_read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t);
+
+/* A byte that may begin a name. */
+static inline int sql_starts_name(char c)
+{
+	return sql_byte_is(c, BYTE_START | BYTE_DIGIT) || c == '"' || c == '`' || c == '[';
+}
+
 /* secret.c: 1 when the token is a password. */
 int sql_reader_secret(struct sql_reader *rd, const struct sql_token *t, char next);
 
@@ -485,7 +510,8 @@ int sql_reader_read(struct sql_reader *rd, const struct sql_token *t, char next)
 
 static inline int sql_reader_token(struct sql_reader *rd, const struct sql_token *t, char next)
 {
-	const uint32_t kinds = 1U << TOK_LPAREN | 1U << TOK_RPAREN | 1U << TOK_COMMA | 1U << TOK_SEMICOLON;
+	const uint32_t kinds = 1U << TOK_LPAREN | 1U << TOK_RPAREN | 1U << TOK_COMMA | 1U << TOK_SEMICOLON |
+			       1U << TOK_HINT | 1U << TOK_HINT_END;
 
 	/* Most tokens are of no interest. */
 	if (rd->idle && !t->id && !(kinds >> t->kind & 1)) {

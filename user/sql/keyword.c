@@ -24,22 +24,22 @@ static const struct sql_word words_2[] = {
 static const struct sql_word words_3[] = {
 	{"add", KW_OTHER, R}, {"all", KW_ALL, R},   {"and", KW_AND, R},	  {"any", KW_OTHER, R},
 	{"asc", KW_OTHER, R}, {"div", KW_OTHER, R}, {"end", KW_END, O},	  {"for", KW_FOR, R},
-	{"get", KW_OTHER, F}, {"int", KW_OTHER, F}, {"key", KW_KEY, T},	  {"not", KW_NOT, R},
-	{"row", KW_ROW, T},   {"set", KW_SET, R},   {"top", KW_OTHER, T}, {"use", KW_USE, F},
+	{"get", KW_OTHER, F}, {"int", KW_OTHER, F}, {"key", KW_KEY, F},	  {"not", KW_NOT, R},
+	{"row", KW_ROW, F},   {"set", KW_SET, R},   {"top", KW_OTHER, T}, {"use", KW_USE, F},
 	{"xor", KW_OTHER, R},
 };
 
 static const struct sql_word words_4[] = {
 	{"blob", KW_OTHER, F},	{"bool", KW_OTHER, F}, {"call", KW_CALL, R},	 {"case", KW_CASE, R},
 	{"cast", KW_OTHER, R},	{"char", KW_OTHER, F}, {"copy", KW_COPY, F},	 {"cube", KW_OTHER, F},
-	{"data", KW_DATA, F},	{"date", KW_OTHER, F}, {"desc", KW_OTHER, R},	 {"drop", KW_DROP, R},
+	{"data", KW_OTHER, F},	{"date", KW_OTHER, F}, {"desc", KW_OTHER, R},	 {"drop", KW_DROP, R},
 	{"each", KW_OTHER, F},	{"else", KW_ELSE, R},  {"exec", KW_EXECUTE, T},	 {"from", KW_FROM, R},
 	{"full", KW_FULL, R},	{"glob", KW_OTHER, R}, {"help", KW_OTHER, F},	 {"into", KW_INTO, R},
 	{"join", KW_JOIN, R},	{"json", KW_OTHER, F}, {"kill", KW_OTHER, F},	 {"last", KW_OTHER, F},
 	{"left", KW_OTHER, R},	{"like", KW_LIKE, R},  {"load", KW_LOAD, R},	 {"lock", KW_LOCK, R},
 	{"loop", KW_LOOP, T},	{"mode", KW_OTHER, F}, {"move", KW_OTHER, F},	 {"next", KW_OTHER, F},
 	{"null", KW_NULL, O},	{"oids", KW_OTHER, F}, {"only", KW_ONLY, R},	 {"over", KW_OTHER, R},
-	{"read", KW_OTHER, F},	{"real", KW_OTHER, F}, {"role", KW_OBJECT, F},	 {"rows", KW_ROWS, T},
+	{"read", KW_OTHER, F},	{"real", KW_OTHER, F}, {"role", KW_OBJECT, F},	 {"rows", KW_ROWS, F},
 	{"rule", KW_OBJECT, F}, {"sets", KW_OTHER, F}, {"show", KW_SHOW, F},	 {"skip", KW_OTHER, F},
 	{"some", KW_OTHER, R},	{"stop", KW_OTHER, F}, {"temp", KW_MODIFIER, F}, {"text", KW_OTHER, F},
 	{"then", KW_THEN, R},	{"time", KW_OTHER, F}, {"true", KW_TRUE, O},	 {"type", KW_OBJECT, F},
@@ -57,10 +57,10 @@ static const struct sql_word words_5[] = {
 	{"jsonb", KW_OTHER, F},	 {"level", KW_OTHER, F},    {"limit", KW_LIMIT, R}, {"local", KW_MODIFIER, F},
 	{"login", KW_OTHER, F},	 {"merge", KW_MERGE, V},    {"minus", KW_MINUS, T}, {"names", KW_OTHER, F},
 	{"nulls", KW_OTHER, F},	 {"order", KW_ORDER, R},    {"outer", KW_OTHER, R}, {"owner", KW_OTHER, F},
-	{"purge", KW_OTHER, F},	 {"quick", KW_MODIFIER, F}, {"reset", KW_OTHER, F}, {"right", KW_OTHER, R},
+	{"purge", KW_OTHER, F},	 {"quick", KW_PRIORITY, F}, {"reset", KW_OTHER, F}, {"right", KW_OTHER, R},
 	{"rlike", KW_OTHER, R},	 {"share", KW_OTHER, F},    {"start", KW_START, R}, {"table", KW_TABLE, R},
 	{"union", KW_UNION, R},	 {"until", KW_OTHER, F},    {"using", KW_USING, R}, {"valid", KW_OTHER, F},
-	{"value", KW_VALUES, T}, {"where", KW_WHERE, R},    {"while", KW_WHILE, T}, {"write", KW_OTHER, F},
+	{"value", KW_VALUES, F}, {"where", KW_WHERE, R},    {"while", KW_WHILE, T}, {"write", KW_OTHER, F},
 };
 
 static const struct sql_word words_6[] = {
@@ -73,7 +73,7 @@ static const struct sql_word words_6[] = {
 	{"engine", KW_OTHER, F},    {"escape", KW_OTHER, R},	{"except", KW_EXCEPT, R},
 	{"exists", KW_EXISTS, R},   {"filter", KW_OTHER, F},	{"format", KW_MODIFIER, F},
 	{"freeze", KW_MODIFIER, F}, {"global", KW_MODIFIER, F}, {"having", KW_HAVING, R},
-	{"ignore", KW_MODIFIER, F}, {"import", KW_OTHER, F},	{"infile", KW_OTHER, F},
+	{"ignore", KW_PRIORITY, F}, {"import", KW_OTHER, F},	{"infile", KW_OTHER, F},
 	{"insert", KW_INSERT, V},   {"listen", KW_OTHER, F},	{"locked", KW_OTHER, F},
 	{"modify", KW_OTHER, F},    {"notify", KW_OTHER, F},	{"nowait", KW_OTHER, F},
 	{"offset", KW_OFFSET, R},   {"option", KW_OTHER, F},	{"policy", KW_OBJECT, F},
@@ -94,7 +94,7 @@ static const struct sql_word words_7[] = {
 	{"cluster", KW_OTHER, F},    {"collate", KW_OTHER, R},	  {"columns", KW_OTHER, F},
 	{"comment", KW_COMMENT, F},  {"current", KW_OTHER, F},	  {"decimal", KW_OTHER, F},
 	{"declare", KW_DECLARE, F},  {"default", KW_DEFAULT, R},  {"definer", KW_MODIFIER, F},
-	{"delayed", KW_MODIFIER, F}, {"disable", KW_OTHER, F},	  {"discard", KW_OTHER, F},
+	{"delayed", KW_PRIORITY, F}, {"disable", KW_OTHER, F},	  {"discard", KW_OTHER, F},
 	{"execute", KW_EXECUTE, T},  {"explain", KW_EXPLAIN, R},  {"foreign", KW_MODIFIER, R},
 	{"handler", KW_OTHER, F},    {"install", KW_OTHER, F},	  {"instead", KW_OTHER, F},
 	{"integer", KW_OTHER, F},    {"lateral", KW_LATERAL, R},  {"mapping", KW_OBJECT, F},
@@ -131,7 +131,7 @@ static const struct sql_word words_9[] = {
 	{"extension", KW_OBJECT, F},	{"following", KW_OTHER, F},	{"generated", KW_OTHER, F},
 	{"immediate", KW_OTHER, F},	{"immutable", KW_OTHER, F},	{"including", KW_OTHER, F},
 	{"initially", KW_OTHER, F},	{"intersect", KW_INTERSECT, R}, {"isolation", KW_OTHER, F},
-	{"mediumint", KW_OTHER, F},	{"overwrite", KW_MODIFIER, F},	{"partition", KW_OTHER, R},
+	{"mediumint", KW_OTHER, F},	{"overwrite", KW_PRIORITY, F},	{"partition", KW_OTHER, R},
 	{"preceding", KW_OTHER, F},	{"precision", KW_OTHER, F},	{"procedure", KW_PROCEDURE, R},
 	{"recursive", KW_RECURSIVE, R}, {"returning", KW_RETURNING, R}, {"savepoint", KW_OTHER, F},
 	{"separator", KW_OTHER, F},	{"statement", KW_OTHER, F},	{"temporary", KW_MODIFIER, F},
@@ -154,7 +154,7 @@ static const struct sql_word words_11[] = {
 };
 
 static const struct sql_word words_12[] = {
-	{"concurrently", KW_MODIFIER, F}, {"low\177priority", KW_MODIFIER, F},
+	{"concurrently", KW_MODIFIER, F}, {"low\177priority", KW_PRIORITY, F},
 	{"materialized", KW_MODIFIER, F}, {"serializable", KW_OTHER, F},
 	{"subscription", KW_OBJECT, F},
 };
@@ -162,7 +162,7 @@ static const struct sql_word words_12[] = {
 static const struct sql_word words_13[] = {
 	{"authorization", KW_OTHER, F},
 	{"autoincrement", KW_OTHER, F},
-	{"high\177priority", KW_MODIFIER, F},
+	{"high\177priority", KW_PRIORITY, F},
 	{"straight\177join", KW_STRAIGHT_JOIN, R},
 };
 

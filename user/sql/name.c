@@ -102,8 +102,9 @@ void sql_name_end(struct sql_reader *rd, const struct sql_token *next)
 	uint64_t hash;
 
 	rd->name_use = USE_NONE;
-	/* GRANT … ON db.* */
-	if (use == USE_NOWHERE || (rd->part_open && next->kind == TOK_OP))
+	/* GRANT … ON db.*, ANALYZE FORMAT = …, ANALYZE NO_WRITE_TO_BINLOG TABLE … */
+	if (use == USE_NOWHERE || (next->kind == TOK_OP && (rd->part_open || *next->ptr == '=')) ||
+	    (use == USE_TABLE && next->id == KW_TABLE && rd->verb && rd->verb->mode == MODE_LIST))
 		return;
 	if (use == USE_FROM && (next->kind == TOK_LPAREN || next->id == KW_FROM))
 		return;

@@ -29,13 +29,6 @@ static struct reader_frame *frame_of(struct sql_reader *rd)
 	return &rd->frame[rd->depth < READER_DEPTH ? rd->depth : READER_DEPTH - 1];
 }
 
-static void expect_table(struct reader_frame *f, enum reader_use use, int list)
-{
-	f->expect = EXPECT_TABLE;
-	f->use = (uint8_t)use;
-	f->from_list = (uint8_t)list;
-}
-
 static void push_frame(struct sql_reader *rd)
 {
 	struct reader_frame *parent = frame_of(rd), *f;
@@ -59,7 +52,7 @@ static void push_frame(struct sql_reader *rd)
 	f->body = (uint8_t)body;
 	if (tables) {
 		f->stmt = KW_SELECT;
-		expect_table(f, USE_FROM, 1);
+		sql_expect_table(f, USE_FROM, TABLES_LIST);
 	}
 }
 
@@ -114,10 +107,12 @@ static void start_verb(struct sql_reader *rd, const struct sql_token *t, const s
 	}
 	switch (verb->mode) {
 	case MODE_TABLE:
-		expect_table(f, t->id == KW_DELETE ? USE_DELETE : USE_TABLE, 0);
+		sql_expect_table(f, t->id == KW_DELETE ? USE_DELETE : USE_TABLE, TABLES_NONE);
 		break;
 	case MODE_LIST:
-		expect_table(f, USE_TABLE, 1);
+		sql_expect_table(f, USE_TABLE, TABLES_LIST);
+		/* MariaDB: ANALYZE SELECT … */
+		f->start = t->id == KW_ANALYZE;
 		break;
 	case MODE_OBJECT:
 		f->expect = EXPECT_OBJECT;
@@ -133,104 +128,7 @@ static void start_verb(struct sql_reader *rd, const struct sql_token *t, const s
 	}
 	if (t->id == KW_FROM) {
 		f->stmt = KW_SELECT;
-		expect_table(f, USE_FROM, 1);
-	}
-}
-
-/* A word where a table is expected. Returns READ_TABLE when it is (part of) a name. */
-static int read_table(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next)
-{
-	int more = sql_byte_is(next, BYTE_START | BYTE_DIGIT) || (next && strchr("\"`[", next));
-
-	switch (t->id) {
-	case KW_VALUES:
-	case KW_OUTFILE:
-	case KW_DEFAULT:
-	case KW_SET:
-		if (t->id == KW_SET && f->stmt == KW_SELECT)
-			break;
-		f->expect = EXPECT_NOTHING;
-		f->from_list = 0;
-		return 0;
-	case KW_FROM:
-		if (f->stmt != KW_DELETE)
-			break;
-		expect_table(f, USE_TABLE, 1);
-		return 0;
-	case KW_INTO:
-	case KW_ONLY:
-	case KW_LATERAL:
-		return 0;
-	case KW_INSERT:
-	case KW_UPDATE:
-	case KW_DELETE:
-	case KW_TO:
-		/* CREATE RULE … ON UPDATE TO t */
-		if (rd->op != KW_CREATE || f->stmt != KW_CREATE)
-			break;
-		return 0;
-	case KW_IF:
-	case KW_NOT:
-	case KW_EXISTS:
-	case KW_OR:
-	case KW_TABLE:
-	case KW_VIEW:
-	case KW_MODIFIER:
-	case KW_OBJECT:
-	case KW_FULL:
-	case KW_ANALYZE:
-	case KW_DATA:
-	case KW_INDEX:
-		if ((f->stmt == KW_SELECT && rd->last_id != KW_INTO) || !more)
-			break;
-		if (t->id == KW_TABLE || (t->id == KW_OBJECT && sql_token_is(t, "TABLES")))
-			if (!sql_is_query(f->stmt))
-				sql_summary_add_word(rd, t);
-		return 0;
-	default:
-		rd->top = next == '(' && f->stmt != KW_SELECT && sql_token_is(t, "TOP");
-		if (rd->top || (rd->last_id == KW_OR && more))
-			return 0;
-		break;
-	}
-	sql_name_begin(rd, t, f->use);
-	f->expect = sql_is_query(f->stmt) ? EXPECT_ALIAS : EXPECT_NOTHING;
-	return t->kind == TOK_STRING ? 0 : READ_TABLE;
-}
-
-/* A word between a DDL verb and the name of its object: as good as a part of the verb, if known. */
-static int read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t)
-{
-	switch (t->id) {
-	case KW_MODIFIER:
-	case KW_OR:
-	case KW_REPLACE:
-	case KW_ON:
-	case KW_RECURSIVE:
-		return READ_VERB;
-	case KW_TABLE:
-	case KW_VIEW:
-		rd->object = t->id;
-		sql_summary_add_word(rd, t);
-		expect_table(f, USE_TABLE, rd->op == KW_DROP || rd->op == KW_OTHER);
-		return READ_VERB;
-	case KW_NONE:
-	case KW_OTHER:
-		/* GRANT … ON t */
-		if (rd->op == KW_GRANT && rd->last_id == KW_ON) {
-			sql_name_begin(rd, t, USE_TABLE);
-			f->expect = EXPECT_NOTHING;
-			return READ_TABLE;
-		}
-		f->expect = EXPECT_NOTHING;
-		return 0;
-	default:
-		rd->object = t->id;
-		rd->routine = rd->op == KW_CREATE && (t->id == KW_FUNCTION || t->id == KW_PROCEDURE ||
-						      t->id == KW_TRIGGER || t->id == KW_EVENT);
-		sql_summary_add_word(rd, t);
-		f->expect = EXPECT_TARGET;
-		return READ_VERB;
+		sql_expect_table(f, USE_FROM, TABLES_LIST);
 	}
 }
 
@@ -263,52 +161,69 @@ static void read_block(struct sql_reader *rd, struct reader_frame *f, uint8_t id
 	}
 }
 
-/* Words that begin a clause. */
-static void read_clause(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next)
+/* Words behind which a statement that is no query names another table. */
+static void read_utility_clause(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t)
 {
 	switch (t->id) {
-	case KW_FROM:
-		if (sql_is_query(f->stmt) && rd->last_id != KW_DISTINCT)
-			expect_table(f, f->stmt == KW_DELETE ? USE_TABLE : USE_FROM, 1);
-		break;
-	case KW_JOIN:
-	case KW_STRAIGHT_JOIN:
-		if (f->from_list)
-			expect_table(f, USE_FROM, 1);
-		break;
-	case KW_USING:
-		if (f->stmt == KW_MERGE)
-			expect_table(f, USE_FROM, 0);
-		else if (f->stmt == KW_DELETE && next != '(')
-			expect_table(f, USE_FROM, 1);
-		break;
-	case KW_INTO:
-		if (f->stmt == KW_LOAD || (f->stmt == KW_SELECT && rd->rules->select_into))
-			expect_table(f, USE_TABLE, 0);
-		break;
-	case KW_AS:
-		if (f->expect == EXPECT_ALIAS)
-			f->expect = EXPECT_WORD;
-		else if (!sql_is_query(f->stmt))
-			f->start = 1;
+	case KW_TABLE:
+		/* ANALYZE NO_WRITE_TO_BINLOG TABLE … */
+		if (rd->verb && rd->verb->mode == MODE_LIST && !rd->depth && !rd->name_count) {
+			sql_summary_add_word(rd, t);
+			sql_expect_table(f, USE_TABLE, TABLES_LIST);
+		}
 		break;
 	case KW_ON:
 		if ((rd->object == KW_INDEX || rd->object == KW_TRIGGER || rd->object == KW_OBJECT) &&
 		    !rd->depth && !rd->block && rd->op != KW_GRANT && rd->op != KW_COMMENT) {
-			expect_table(f, USE_QUIET, 0);
+			sql_expect_table(f, USE_QUIET, TABLES_NONE);
 			rd->object = KW_TABLE;
 		} else if (rd->op == KW_GRANT || rd->op == KW_COMMENT) {
 			f->expect = EXPECT_OBJECT;
 		}
 		break;
 	case KW_LIKE:
-		if (rd->op != KW_CREATE || rd->object != KW_TABLE || sql_is_query(f->stmt))
-			break;
-		expect_table(f, USE_QUIET, 0);
+		if (rd->op == KW_CREATE && rd->object == KW_TABLE && !sql_is_query(f->stmt))
+			sql_expect_table(f, USE_QUIET, TABLES_NONE);
 		break;
 	case KW_REFERENCES:
 		if (rd->op == KW_CREATE || rd->op == KW_ALTER)
-			expect_table(f, USE_QUIET, 0);
+			sql_expect_table(f, USE_QUIET, TABLES_NONE);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Words that begin a clause. */
+static void read_clause(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next)
+{
+	switch (t->id) {
+	case KW_FROM:
+		if (rd->last_id == KW_ROWS && f->from_list)
+			break;
+		if (sql_is_query(f->stmt) && rd->last_id != KW_DISTINCT)
+			sql_expect_table(f, f->stmt == KW_DELETE ? USE_TABLE : USE_FROM, TABLES_LIST);
+		break;
+	case KW_JOIN:
+	case KW_STRAIGHT_JOIN:
+		if (f->from_list)
+			sql_expect_table(f, USE_FROM, TABLES_JOINED);
+		break;
+	case KW_USING:
+		if (f->stmt == KW_MERGE)
+			sql_expect_table(f, USE_FROM, TABLES_NONE);
+		else if (f->stmt == KW_DELETE && (next != '(' || f->from_list != TABLES_JOINED))
+			sql_expect_table(f, USE_FROM, TABLES_LIST);
+		break;
+	case KW_INTO:
+		if (f->stmt == KW_LOAD || (f->stmt == KW_SELECT && rd->rules->select_into))
+			sql_expect_table(f, USE_TABLE, TABLES_NONE);
+		break;
+	case KW_AS:
+		if (f->expect == EXPECT_ALIAS)
+			f->expect = EXPECT_WORD;
+		else if (!sql_is_query(f->stmt))
+			f->start = 1;
 		break;
 	case KW_UNION:
 	case KW_INTERSECT:
@@ -318,6 +233,11 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 		f->from_list = 0;
 		f->expect = EXPECT_NOTHING;
 		break;
+	case KW_VALUES:
+		/* A column may be called value. */
+		if (f->from_list)
+			break;
+		/* fall through */
 	case KW_WHERE:
 	case KW_GROUP:
 	case KW_HAVING:
@@ -325,7 +245,6 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 	case KW_LIMIT:
 	case KW_OFFSET:
 	case KW_SET:
-	case KW_VALUES:
 	case KW_RETURNING:
 	case KW_FOR:
 		f->from_list = 0;
@@ -334,6 +253,8 @@ static void read_clause(struct sql_reader *rd, struct reader_frame *f, const str
 	default:
 		if (f->expect == EXPECT_ALIAS && t->id == KW_NONE)
 			f->expect = EXPECT_NOTHING;
+		else
+			read_utility_clause(rd, f, t);
 		break;
 	}
 }
@@ -388,10 +309,28 @@ static void read_count(struct sql_reader *rd, const struct sql_token *t, char ne
 	}
 }
 
+/* Whether a statement may begin with the word here. */
+static int may_begin(const struct sql_reader *rd, const struct reader_frame *f, const struct sql_token *t,
+		     char next)
+{
+	if (t->kind != TOK_WORD || (rd->last_id == KW_FOR && rd->op == KW_CREATE) || rd->op == KW_GRANT)
+		return 0;
+	switch (t->id) {
+	case KW_SELECT:
+		return f->start || f->expect != EXPECT_TABLE;
+	case KW_REPLACE:
+		return f->start && next != '(';
+	case KW_TABLE:
+		return sql_starts_name(next) && rd->op != KW_ANALYZE &&
+		       (f->start || (f->stmt == KW_INSERT && f->expect != EXPECT_TABLE));
+	default:
+		return f->start;
+	}
+}
+
 static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next)
 {
 	const struct reader_verb *verb;
-	int may_start = f->start && t->kind == TOK_WORD;
 
 	if (f->expect == EXPECT_WORD) {
 		f->expect = EXPECT_NOTHING;
@@ -410,10 +349,7 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 			sql_cte_add(rd, f->cte_hash);
 		return 0;
 	}
-	if (t->kind == TOK_WORD && (may_start || t->id == KW_SELECT) &&
-	    !(rd->last_id == KW_FOR && rd->op == KW_CREATE) && rd->op != KW_GRANT &&
-	    (!may_start || !(t->id == KW_REPLACE && next == '(')) &&
-	    !(t->id == KW_SELECT && f->expect == EXPECT_TABLE && !f->start)) {
+	if (may_begin(rd, f, t, next)) {
 		verb = sql_verb_find(t);
 		if (verb && (t->id || next != '.') && (verb->inner || (!rd->verb && !rd->depth))) {
 			start_verb(rd, t, verb);
@@ -422,10 +358,10 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 	}
 	switch (f->expect) {
 	case EXPECT_TABLE:
-		return read_table(rd, f, t, next);
+		return sql_read_table(rd, f, t, next);
 	case EXPECT_OBJECT:
 		if (t->kind == TOK_WORD)
-			return read_object(rd, f, t);
+			return sql_read_object(rd, f, t);
 		f->expect = EXPECT_NOTHING;
 		return 0;
 	case EXPECT_TARGET:
@@ -456,8 +392,8 @@ static int keeps_start(const struct sql_reader *rd, const struct sql_token *t)
 {
 	if (t->kind == TOK_LPAREN || t->kind == TOK_RPAREN)
 		return 1;
-	if (rd->verb && rd->verb->mode == MODE_PREFIX && !rd->depth)
-		return 1;
+	if (rd->verb && !rd->depth && (rd->verb->mode == MODE_PREFIX || rd->op == KW_ANALYZE))
+		return t->id != KW_TABLE;
 	return t->id == KW_ALL || t->id == KW_DISTINCT || rd->block;
 }
 
