@@ -104,12 +104,15 @@ enum apm_off {
 					the  third and fourth argument */
 	APM_OFF_MY_FIELDS = 17,	     /* columns of the result; 0 = there is none */
 	APM_OFF_MY_STMT_FIELDS = 18,
+	APM_OFF_MY_USE_STATUS = 19, /* MYSQL: equal to 2 while rows of an unbuffered result are on their way */
+	APM_OFF_MY_RESULT_REG = 20, /* not an offset: register that holds the MYSQL_RES at the probes in
+				       mysql_free_result; -1 = they stand where it is the first argument */
 	/* hiredis: redisContext, redisReply */
 	APM_OFF_RE_CONTEXT_ERRSTR = 0, /* an array */
 	APM_OFF_RE_CONTEXT_FD = 1,
 	APM_OFF_RE_REPLY_LEN = 2, /* the text's pointer follows */
 	APM_OFF_RE_REPLY_ELEMENTS = 3,
-	APM_OFF_MAX = 20,
+	APM_OFF_MAX = 24,
 };
 
 enum apm_wrapper_base {

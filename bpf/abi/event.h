@@ -73,6 +73,7 @@ struct apm_hdr {
 #define APM_STMT_NO_RETURN	0x0400 /* the call was entered and never returned; duration is a lower bound */
 #define APM_STMT_NESTED		0x0800 /* called from inside another statement (an SQL function of the program) */
 #define APM_STMT_ROWS_UNKNOWN	0x1000 /* rows is 0 because the library does not show them */
+#define APM_STMT_UNFETCHED	0x2000 /* given up while rows had come that the program never fetched */
 
 /* APM_EV_STMT */
 struct apm_ev_stmt {

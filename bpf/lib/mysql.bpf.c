@@ -44,7 +44,7 @@ static __noinline int use_done(struct apm_conn *c, u64 conn, const struct apm_li
 
 	exec_rows(&c->exec, lib, APM_OFF_MY_RES_ROWS, c->name_id);
 	c->name_id = 0;
-	c->exec.t_last = now;
+	exec_leave(&c->exec, now);
 	if (lib_off(lib, APM_OFF_MY_ERRNO, &off) && read_u32(conn + off))
 		conn_failed(c, conn, lib, now);
 	else
@@ -227,20 +227,42 @@ static __always_inline void use_returned(struct apm_conn *c, u64 conn, const str
 	c->name_id = result;
 }
 
+/* The statement that fetches row by row from the MYSQL_RES *h, NULL when it is over. */
+static __always_inline struct apm_conn *use_conn(const struct apm_handle *h, u64 result)
+{
+	struct apm_conn *c = conn_find(h->db);
+
+	return c && h->mark && c->exec.seq == h->mark && c->name_id == result ? c : NULL;
+}
+
 static __always_inline void free_result_enter(u64 result, const struct apm_lib *lib)
 {
 	struct apm_handle *h = handle_find(result);
 	struct apm_conn *c;
-	u64 conn, mark;
+	u64 conn;
 
 	if (!h)
 		return;
 	conn = h->db;
-	mark = h->mark;
+	c = use_conn(h, result);
 	handle_forget(result);
-	c = conn_find(conn);
-	if (c && mark && c->exec.seq == mark && c->name_id == result)
+	if (c)
 		use_done(c, conn, lib);
+}
+
+/* mysql_free_result, of a result that was not read to its end: from here on it reads the rest and throws it
+ * away, which takes its time. */
+static __always_inline void rest_enter(u64 result, const struct apm_lib *lib)
+{
+	struct apm_handle *h = handle_find(result);
+	struct apm_conn *c = h ? use_conn(h, result) : NULL;
+	u64 off;
+
+	if (!c || !lib_off(lib, APM_OFF_MY_USE_STATUS, &off) || read_u32(h->db + off) != STATUS_USE_RESULT)
+		return;
+	if (row_waits(h->db))
+		c->exec.flags |= APM_STMT_UNFETCHED;
+	c->exec.enter = bpf_ktime_get_ns();
 }
 
 static __always_inline void close_enter(u64 conn, const struct apm_lib *lib)
@@ -277,7 +299,10 @@ static __always_inline enum hit mysql_enter(const struct probe *p)
 	case SYM_mysql_stmt_next_result:
 		return stmt_later_enter(p);
 	case SYM_mysql_free_result:
-		free_result_enter(PT_REGS_PARM1(p->ctx), p->lib);
+		free_result_enter(result_here(p), p->lib);
+		break;
+	case SYM_mysql_eof:
+		rest_enter(result_here(p), p->lib);
 		break;
 	case SYM_mysql_close:
 		close_enter(PT_REGS_PARM1(p->ctx), p->lib);

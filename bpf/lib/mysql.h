@@ -6,7 +6,9 @@
  * mysql_query, mysql_autocommit, mysql_commit, mysql_rollback and mysql_set_character_set all end in
  * mysql_real_query. In libmysqlclient that calls mysql_send_query; in libmariadb it does not.
  *
- * Of mysql_send_query one argument is certain at the probe: lib_mysql.c says where the others are.
+ * Of mysql_send_query one argument is certain at the probe: lib_mysql.c says where the others are. In libmariadb
+ * mysql_free_result stands for the place in it that only unbuffered results come to, and mysql_eof for the one
+ * in it that only those come to whose end was not read: a result that was stored costs nothing there.
  */
 #ifndef APM_LIB_MYSQL_H
 #define APM_LIB_MYSQL_H
@@ -27,6 +29,7 @@
 	ROW(mysql_stmt_store_result, 0x3a, 1, 1, 1, 0, 0)     \
 	ROW(mysql_stmt_close, 0x3b, 1, 1, 0, 0, 0)            \
 	ROW(mariadb_stmt_execute_direct, 0x3c, 3, 1, 1, 0, 0) \
-	ROW(mysql_stmt_next_result, 0x3d, 1, 1, 1, 0, 0)
+	ROW(mysql_stmt_next_result, 0x3d, 1, 1, 1, 0, 0)      \
+	ROW(mysql_eof, 0x3e, 1, 1, 0, 0, 0)
 
 #endif

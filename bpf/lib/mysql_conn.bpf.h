@@ -9,8 +9,12 @@
 
 enum { APM_MYSQL_SYMBOLS(APM_SYMBOL_NUMBER) };
 
-/* struct st_net, first in MYSQL, is public (mysql_com.h) and the same in MariaDB and MySQL since 4.1. */
+/* struct st_net, first in MYSQL, is public (mysql_com.h) and the same in MariaDB and MySQL since 4.1 ... */
 #define NET_FD 0x28
+/* ... and these in MariaDB's: so is struct st_ma_pvio (ma_pvio.h), which the first leads to. */
+#define NET_PVIO     0
+#define NET_COMPRESS 0x84
+#define PVIO_CACHE   8 /* three words: where the bytes are that have come, the next of them, how many there are */
 
 /* ---- connections ---- */
 
@@ -66,10 +70,66 @@ static __always_inline void next_result(struct apm_exec *x, u64 conn, u64 handle
 {
 	statement_send(x, conn, handle, APM_STMT_MORE, now);
 	x->result_index++;
+	x->flags &= ~APM_STMT_UNFETCHED;
 	x->rows = 0;
 	x->duration_ns = 0;
 	x->t_start = now;
 	x->t_first = 0;
+}
+
+/* ---- unbuffered results ---- */
+
+#define STATUS_USE_RESULT 2 /* enum mysql_status (mysql.h) */
+
+#define PACKET_EOF   0xfe
+#define PACKET_ERROR 0xff
+#define EOF_LENGTH   8 /* one that is longer is a row */
+
+/* Whether the packet that libmariadb would read next is here already, and is a row. */
+static __noinline bool row_waits(u64 conn)
+{
+	u64 pvio = read_u64(conn + NET_PVIO), cache[3] = {};
+	u8 packet[5] = {};
+	u32 length;
+
+	if (!pvio || read_u8(conn + NET_COMPRESS) ||
+	    bpf_probe_read_user(cache, sizeof(cache), (void *)(pvio + PVIO_CACHE)) || cache[1] < cache[0] ||
+	    cache[1] + sizeof(packet) > cache[0] + cache[2] ||
+	    bpf_probe_read_user(packet, sizeof(packet), (void *)cache[1]))
+		return false;
+	length = packet[0] | packet[1] << 8 | packet[2] << 16;
+	return length && packet[4] != PACKET_ERROR && (packet[4] != PACKET_EOF || length > EOF_LENGTH);
+}
+
+/* The MYSQL_RES, at a probe in mysql_free_result: user/collect/lib_mysql.c finds out where it is. */
+static __always_inline u64 result_here(const struct probe *p)
+{
+#if defined(__TARGET_ARCH_x86)
+	u64 bx = p->ctx->bx, bp = p->ctx->bp, r12 = p->ctx->r12, r13 = p->ctx->r13, r14 = p->ctx->r14,
+	    r15 = p->ctx->r15;
+
+	barrier_var(bx); /* or the compiler picks a register's address in the context first */
+	barrier_var(bp);
+	barrier_var(r12);
+	barrier_var(r13);
+	barrier_var(r14);
+	barrier_var(r15);
+	switch (p->lib->off[APM_OFF_MY_RESULT_REG]) {
+	case 3:
+		return bx;
+	case 5:
+		return bp;
+	case 12:
+		return r12;
+	case 13:
+		return r13;
+	case 14:
+		return r14;
+	case 15:
+		return r15;
+	}
+#endif
+	return PT_REGS_PARM1(p->ctx);
 }
 
 /* ---- errors ---- */

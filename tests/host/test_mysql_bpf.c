@@ -18,14 +18,25 @@ enum { APM_MYSQL_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 #define MORE_RESULTS 8 /* SERVER_MORE_RESULTS_EXISTS */
 
+/* The parts of struct st_ma_pvio and struct st_net that are public. */
+struct fake_pvio {
+	void *data;
+	const u8 *cache, *next;
+	u64 size;
+};
+
 struct fake_mysql {
-	u8 net[0x28];
+	struct fake_pvio *pvio;
+	u8 net[0x20];
 	s32 fd;
+	u8 more[0x58];
+	u8 compress;
 	u32 code;
 	char message[128];
 	char sqlstate[6];
 	u64 affected;
 	u32 status;
+	u32 use_status;
 	u32 fields;
 	const char *user, *db;
 };
@@ -184,6 +195,57 @@ static void rows_that_are_fetched_one_by_one_are_counted_when_the_result_is_free
 	assert_int_equal(statement(0)->calls, 2);
 	enter(SYM_mysql_free_result, 0, &r, NULL, 0); /* another result at this address */
 	assert_null(statement(1));
+}
+
+/* The place in mysql_free_result that an unbuffered result comes to whose end was not read. */
+static void drop(const struct fake_result *r)
+{
+	struct pt_regs regs = {.r13 = (u64)r, .ip = BIAS + SITE, .sp = (u64)call_slot(1)};
+
+	host_cookie(APM_COOKIE(SITE, LIB_ID, SYM_mysql_eof));
+	mysql_entry(&regs);
+	host_cookie(APM_COOKIE(SITE, LIB_ID, SYM_mysql_free_result));
+	mysql_entry(&regs);
+}
+
+static u16 dropped(struct fake_mysql *m, const u8 *next, u64 size, unsigned int number)
+{
+	struct fake_pvio pvio = {.cache = next - 1, .next = next, .size = size + 1};
+	struct fake_result r = {.rows = 3};
+	struct apm_lib lib;
+	u32 key = LIB_ID;
+
+	lib = *(struct apm_lib *)bpf_map_lookup_elem(&libs, &key);
+	lib.off[APM_OFF_MY_RESULT_REG] = 13;
+	lib.off[APM_OFF_MY_USE_STATUS] = offsetof(struct fake_mysql, use_status);
+	library_set(&lib);
+	m->fields = 1;
+	m->pvio = &pvio;
+	query(m, "SELECT a FROM t", 0);
+	enter(SYM_mysql_use_result, 0, m, NULL, 0);
+	leave(0, (u64)&r);
+	drop(&r);
+	assert_int_equal(statement(number)->rows, 3);
+	assert_true(statement(number)->duration_ns > 0);
+	return statement(number)->hdr.flags & APM_STMT_UNFETCHED;
+}
+
+static void a_result_is_given_up_where_a_row_waits(void **state)
+{
+	static const u8 row[] = {2, 0, 0, 5, 1, '7'}, end[] = {5, 0, 0, 5, 0xfe, 0, 0, 0, 0},
+			wide_row[] = {0, 0, 1, 5, 0xfe}, failed[] = {9, 0, 0, 5, 0xff};
+	struct fake_mysql m = {.use_status = 2};
+
+	assert_true(dropped(&m, row, sizeof(row), 0));
+	assert_true(dropped(&m, wide_row, sizeof(wide_row), 1));
+	assert_false(dropped(&m, end, sizeof(end), 2));
+	assert_false(dropped(&m, failed, sizeof(failed), 3));
+	assert_false(dropped(&m, row, 4, 4)); /* not here yet */
+	m.compress = 1;
+	assert_false(dropped(&m, row, sizeof(row), 5));
+	m.compress = 0;
+	m.use_status = 0; /* nothing is on its way */
+	assert_false(dropped(&m, row, sizeof(row), 6));
 }
 
 static void a_result_that_nobody_fetched_ends_at_the_next_statement(void **state)
@@ -403,6 +465,7 @@ int main(void)
 		TEST(a_failure_has_number_state_and_message),
 		TEST(rows_that_are_stored_belong_to_the_statement),
 		TEST(rows_that_are_fetched_one_by_one_are_counted_when_the_result_is_freed),
+		TEST(a_result_is_given_up_where_a_row_waits),
 		TEST(a_result_that_nobody_fetched_ends_at_the_next_statement),
 		TEST(each_result_of_several_is_told),
 		TEST(sending_and_collecting_are_one_statement),

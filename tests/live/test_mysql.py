@@ -69,6 +69,15 @@ def clients(live, server):
             else:
                 live.ok(q['elapsed_ms'] - q['total_ms'] >= 299, 'the program\'s own time is not in the duration: ' + q['query'], q)
 
+    with live.section('mysql rows that nobody fetched'):
+        report, program = live.run([client('mysql_client'), 'unfetched'], N=5)
+        live.exact('mysql unfetched', report, program.truth())
+        found = [f for f in report['findings'] if f['detector'] == 'unfetched_rows']
+        dropped = [q for q in report['queries'] if 'dropped' in q['query']]
+        live.ok(len(found) == 1 and 'dropped' in found[0]['query'] and found[0]['count'] == 5,
+                'rows that nobody fetched: found where they are, and nowhere else', report['findings'])
+        live.ok(found and dropped[0]['total_ms'] >= found[0]['total_ms'] >= 10, 'the time to throw them away is in the duration', (found, dropped))
+
     with live.section('mysql errors have code and message'):
         report, program = live.run([client('mysql_client'), 'errors'], N=3)
         codes, messages = collections.Counter(), ' | '.join(e['message'] for e in report['errors'])

@@ -191,6 +191,50 @@ static void few_updates(struct program *p)
 		one(p, p->update, 0);
 }
 
+/* ---- rows that nobody fetched ---- */
+
+/* A result of `ns` until its first row, given up after which the rest took `rest`. */
+static void given_up(struct program *p, uint64_t ns, uint64_t rest, uint16_t flags)
+{
+	struct apm_ev_stmt ev = stream_stmt(&p->s, p->list, ns + rest, 3);
+
+	ev.t_first = ev.t_start + ns;
+	ev.hdr.flags |= flags;
+	stream_send(&p->s, ev);
+	p->s.now += p->s.app_ns;
+}
+
+static void much_is_left(struct program *p)
+{
+	given_up(p, MS, 30 * MS, APM_STMT_UNFETCHED);
+}
+
+static void little_is_left_often(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 30; i++)
+		given_up(p, MS, MS / 2, APM_STMT_UNFETCHED);
+}
+
+static void little_is_left(struct program *p)
+{
+	int i;
+
+	for (i = 0; i < 10; i++)
+		given_up(p, MS, MS / 2, APM_STMT_UNFETCHED);
+}
+
+static void nothing_is_left(struct program *p)
+{
+	given_up(p, MS, 30 * MS, 0);
+}
+
+static void the_query_itself_is_slow(struct program *p)
+{
+	given_up(p, 80 * MS, MS, APM_STMT_UNFETCHED);
+}
+
 static const struct row rows[] = {
 	{"retry_storm", deadlock_again_and_again, 1},
 	{"retry_storm", busy_again_and_again, 1},
@@ -207,6 +251,11 @@ static const struct row rows[] = {
 	{"error_burst", errors_over_a_minute, 0},
 	{"error_burst", different_errors, 0},
 	{"error_burst", statements_wrong_in_themselves, 0},
+	{"unfetched_rows", much_is_left, 1},
+	{"unfetched_rows", little_is_left_often, 1},
+	{"unfetched_rows", little_is_left, 0},
+	{"unfetched_rows", nothing_is_left, 0},
+	{"unfetched_rows", the_query_itself_is_slow, 0},
 	{"zero_row_write", updates_find_nothing, 1},
 	{"zero_row_write", updates_find_something, 0},
 	{"zero_row_write", rows_are_not_shown, 0},

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mariadb/ma_pvio.h> /* after mysql.h */
+
 #include "collect/site.h"
 #include "skip.h"
 
@@ -42,6 +44,16 @@ static int open_library(const char *soname, const char *name, struct lib_match *
 
 #define HOLDS(fact, type, field) assert_int_equal(m.facts.off[fact], offsetof(type, field))
 
+/* Whether the probe of this name stands inside a function, where it costs no single step. */
+static int inner_probe(const struct lib_match *m, const char *name)
+{
+	for (size_t i = 0; i < m->probe_count; i++) {
+		if (!strcmp(m->probe[i].symbol->name, name))
+			return m->probe[i].site.thunk && m->probe[i].site.cost == SITE_COST_EMULATED;
+	}
+	return 0;
+}
+
 static void mariadb(void **state)
 {
 	struct lib_match m;
@@ -66,12 +78,22 @@ static void mariadb(void **state)
 	HOLDS(APM_OFF_MY_STMT_CONN, MYSQL_STMT, mysql);
 	HOLDS(APM_OFF_MY_STMT_PARAM_COUNT, MYSQL_STMT, param_count);
 	HOLDS(APM_OFF_MY_STMT_PARAMS, MYSQL_STMT, params);
+	/* two places inside mysql_free_result, and the register that holds the result there */
+	HOLDS(APM_OFF_MY_USE_STATUS, MYSQL, status);
+	assert_int_equal(MYSQL_STATUS_USE_RESULT, 2);
+	assert_true(m.facts.off[APM_OFF_MY_RESULT_REG] >= 3);
+	assert_true(inner_probe(&m, "mysql_free_result") && inner_probe(&m, "mysql_eof"));
 }
 
 /* What the probes take from the public header without a proof (bpf/lib/mysql*.h). */
 static void mysql_public(void **state)
 {
 	assert_int_equal(offsetof(MYSQL, net.fd), 0x28);
+	assert_int_equal(offsetof(MYSQL, net.pvio), 0);
+	assert_int_equal(offsetof(MYSQL, net.compress), 0x84);
+	assert_int_equal(offsetof(MARIADB_PVIO, cache), 8);
+	assert_int_equal(offsetof(MARIADB_PVIO, cache_pos), 16);
+	assert_int_equal(offsetof(MARIADB_PVIO, cache_size), 24);
 	assert_int_equal(sizeof(MYSQL_BIND), 112);
 	assert_int_equal(offsetof(MYSQL_BIND, length), 0);
 	assert_int_equal(offsetof(MYSQL_BIND, is_null), 8);

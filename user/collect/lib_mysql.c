@@ -169,6 +169,135 @@ static void prove_send(const struct lib_file *lf, struct lib_match *m)
 		lib_missing(m, "asynchronous statements", "mysql_send_query");
 }
 
+/*
+ * mysql_free_result(res). An unbuffered result has a buffer for its row, which mysql_use_result allocates and
+ * mysql_store_result does not: in `if (res->row) free(res->row);` only unbuffered ones come to the call. And in
+ * `if (res->handle && res->handle->status == MYSQL_STATUS_USE_RESULT)` only those whose end was not read come to
+ * the second condition. Taken for true where both are found, and the result is in one register at both.
+ */
+#define STATUS_USE_RESULT 2 /* enum mysql_status (mysql.h) */
+#define FIRST_KEPT_REG	  3 /* of those that calls leave as they are, in the order of the x86 encoding: rbx */
+
+struct release {
+	int64_t row; /* where MYSQL_RES has its row */
+	struct accessor_answer made, freed, rest, reg, status;
+};
+
+/* res->row = malloc(…), in mysql_use_result */
+static void release_made(struct sym_run *r, int32_t base, int64_t off, uint8_t size, int32_t value, void *arg)
+{
+	struct release *rel = arg;
+
+	if (size == 8 && sym_node(r, base)->kind == SYM_CALL && sym_node(r, value)->kind == SYM_CALL)
+		accessor_answer_add(&rel->made, off);
+}
+
+/* No store there at all, in mysql_store_result */
+static void release_stored(struct sym_run *r, int32_t base, int64_t off, uint8_t size, int32_t value,
+			   void *arg)
+{
+	struct release *rel = arg;
+
+	if (sym_node(r, base)->kind == SYM_CALL && off < rel->row + 8 && off + size > rel->row)
+		rel->made.count = -1;
+}
+
+/* Whether the path has come here by a comparison that says so. */
+static int was_not_null(const struct sym_run *r, int32_t id)
+{
+	int64_t value;
+
+	for (int i = 0; i < r->cond_count; i++) {
+		const struct sym_cond *c = &r->cond[i];
+
+		if (c->lhs == id && c->cc == SYM_CC_NE && sym_is_const(r, c->rhs, &value) && !value)
+			return 1;
+	}
+	return 0;
+}
+
+static void release_place(struct release *rel, const struct sym_run *r, struct accessor_answer *at)
+{
+	const cs_insn *insn = code_insn(r->code, r->at);
+	int reg = sym_register(r, 0);
+
+	if (!insn || insn_cost(r->code, insn) == SITE_COST_STEPPED || reg < FIRST_KEPT_REG) {
+		at->count = -1;
+		return;
+	}
+	accessor_answer_add(at, (int64_t)r->at);
+	accessor_answer_add(&rel->reg, reg);
+}
+
+static void release_call(struct sym_run *r, const struct sym_call *call, void *arg)
+{
+	struct release *rel = arg;
+	int64_t off;
+
+	if (!strcmp(call->name, "free") && sym_is_load(r, call->arg[0], 0, 8, &off) && off == rel->row &&
+	    was_not_null(r, call->arg[0]))
+		release_place(rel, r, &rel->freed);
+}
+
+static void release_cond(struct sym_run *r, const struct sym_cond *c, void *arg)
+{
+	struct release *rel = arg;
+	int64_t off, value;
+	int32_t handle;
+
+	if (c->cc != SYM_CC_EQ || c->size != 4 || !sym_is_const(r, c->rhs, &value) ||
+	    value != STATUS_USE_RESULT || sym_node(r, c->lhs)->kind != SYM_LOAD)
+		return;
+	handle = sym_node(r, c->lhs)->a;
+	if (!sym_is_load(r, handle, 0, 8, &off) || !was_not_null(r, handle))
+		return;
+	accessor_answer_add(&rel->status, sym_node(r, c->lhs)->imm);
+	release_place(rel, r, &rel->rest);
+}
+
+/* 1 when both places are known. */
+static int find_release(const struct lib_file *lf, struct release *rel)
+{
+	struct sym_events on_use = {.on_store = release_made, .arg = rel};
+	struct sym_events on_stored = {.on_store = release_stored, .arg = rel};
+	struct sym_events on_free = {.on_call = release_call, .on_cond = release_cond, .arg = rel};
+	int32_t off;
+
+	memset(rel, 0, sizeof(*rel));
+	if (!lib_find(lf, "mariadb_get_infov") || !run(lf, "mysql_use_result", &on_use) ||
+	    !accessor_answer_get(&rel->made, &off))
+		return 0;
+	rel->row = off;
+	return run(lf, "mysql_store_result", &on_stored) && rel->made.count > 0 &&
+	       run(lf, "mysql_free_result", &on_free) && rel->freed.count > 0 && rel->rest.count > 0 &&
+	       rel->reg.count > 0 && rel->status.count > 0;
+}
+
+static void prove_release(const struct lib_file *lf, struct lib_match *m)
+{
+	struct release rel;
+
+	if (!find_release(lf, &rel))
+		return;
+	m->facts.off[APM_OFF_MY_RESULT_REG] = (int32_t)rel.reg.value;
+	m->facts.off[APM_OFF_MY_USE_STATUS] = (int32_t)rel.status.value;
+}
+
+/* mysql_free_result itself where the places in it are not known. */
+static int locate_release(const struct lib_file *lf, const struct lib_match *m, struct elf_symbol *fn)
+{
+	int rest = !strcmp(fn->name, "mysql_eof");
+	struct release rel;
+
+	if (m->facts.off[APM_OFF_MY_RESULT_REG] < 0)
+		return !rest;
+	if (!find_release(lf, &rel))
+		return 0;
+	fn->addr = (uint64_t)(rest ? rel.rest.value : rel.freed.value);
+	fn->size = 0;
+	return 1;
+}
+
 static int locate(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
 		  struct elf_symbol *fn)
 {
@@ -177,6 +306,8 @@ static int locate(const struct lib_file *lf, const struct lib_match *m, const st
 	if (!named || (!strcmp(symbol->name, "mysql_send_query") && m->facts.off[APM_OFF_MY_SEND_MOVED] < 0))
 		return 0;
 	*fn = *named;
+	if (!strcmp(named->name, "mysql_free_result") || !strcmp(named->name, "mysql_eof"))
+		return locate_release(lf, m, fn);
 	return 1;
 }
 
@@ -186,6 +317,7 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 	prove_names(lf, m);
 	prove_statement(lf, m);
 	prove_send(lf, m);
+	prove_release(lf, m);
 	if (!lib_find(lf, "mariadb_get_infov"))
 		m->name = "libmysqlclient";
 	lib_version(lf, m, "mysql_get_client_version", 100); /* 30320 is 3.3.20 */

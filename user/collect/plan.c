@@ -62,7 +62,7 @@ static void print_library(struct plan *p, struct elf_file *elf, const struct lib
 		strbuf_addf(p->out, "    %-24s %-13s at 0x%llx  %s%s\n", probe->symbol->name,
 			    roles(probe->symbol, unsafe), (unsigned long long)probe->site.file_off,
 			    site_cost_name(probe->site.cost),
-			    probe->site.thunk	? " (the function it jumps to)"
+			    probe->site.thunk	? " (a place in another function)"
 			    : probe->site.moved ? " (past the first instruction)"
 						: "");
 	}

@@ -55,6 +55,7 @@ struct sym_cond {
 #define SYM_CC_NE 5
 
 struct sym_run;
+struct sym_state;
 
 /* What is of interest on the way. In a handler, the path so far is run->cond[0..cond_count). */
 struct sym_events {
@@ -75,6 +76,8 @@ struct sym_run {
 	const struct sym_events *events;
 	uint64_t start, end;
 	uint32_t steps; /* instructions left */
+	uint64_t at;	/* the instruction that the run has come to */
+	const struct sym_state *state;
 	int failed;	/* limits were hit: nothing is proven */
 	struct sym_node node[SYM_NODES];
 	int32_t hash[SYM_NODES * 2];
@@ -107,6 +110,9 @@ int sym_is_arg(const struct sym_run *run, int32_t id, int n);
 /* The last condition of the path that has to do with the arguments (that of a stack
  * protector has not). NULL = none. */
 const struct sym_cond *sym_last_cond(const struct sym_run *run);
+/* In a handler of a call or a condition: the register, in the order of the x86 encoding (0 = rax … 15 = r15),
+ * that holds `id` before instruction run->at; -1 = none does. */
+int sym_register(const struct sym_run *run, int32_t id);
 /* 1 when an argument is part of the expression. */
 int sym_mentions_args(const struct sym_run *run, int32_t id);
 /* Calls fn for each load inside the expression, outermost first. */

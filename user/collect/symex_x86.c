@@ -449,6 +449,8 @@ static void path_fork(struct sym_run *r, const struct sym_state *s, const struct
 		return;
 	}
 	*copy = *s;
+	r->at = addr;
+	r->state = copy;
 	if (!path_take(r, *c, holds)) {
 		const cs_insn *insn = code_insn(r->code, addr);
 		uint8_t cc;
@@ -515,6 +517,8 @@ void path_run(struct sym_run *r, struct sym_state *s, uint64_t addr)
 			return;
 		}
 		r->steps--;
+		r->at = addr;
+		r->state = s;
 		next = addr + insn->size;
 		flow = insn_flow(r->code, insn, &target);
 		switch (flow) {

@@ -84,6 +84,10 @@ DETECT_STATEMENT(large_result);
 DETECT_SEVERITY(large_result);
 DETECT_DESCRIBE(large_result);
 
+DETECT_STATEMENT(unfetched_rows);
+DETECT_SEVERITY(unfetched_rows);
+DETECT_DESCRIBE(unfetched_rows);
+
 DETECT_STATEMENT(zero_row_write);
 DETECT_END(zero_row_write);
 DETECT_SEVERITY(zero_row_write);

@@ -367,6 +367,7 @@ static void convert(const struct apm_ev_stmt *ev, struct statement *stmt)
 		.rows = ev->rows,
 		.bytes = ev->bytes,
 		.wait_ns = ev->wait_ns,
+		.rest_ns = unfetched_ns(ev),
 		.param_hash = ev->param_hash,
 		.conn = ev->conn,
 		.handle = ev->handle,
@@ -423,8 +424,7 @@ static int hold(struct session *s, const struct statement *stmt)
 	return s->sink.on_statement(&opening, s->sink.arg);
 }
 
-/* Whether an event tells one of several results of one statement (a procedure's),
- * not of several statements. */
+/* Whether an event tells one of several results of one statement (a procedure's), not of several. */
 static int is_partial(struct session *s, const struct apm_ev_stmt *ev)
 {
 	const struct text *t;
@@ -441,6 +441,7 @@ static void add_results(struct statement *stmt, const struct statement *before)
 	stmt->rows += before->rows;
 	stmt->bytes += before->bytes;
 	stmt->duration_ns += before->duration_ns;
+	stmt->rest_ns += before->rest_ns;
 }
 
 static int feed_stmt(struct session *s, const struct record *rec)

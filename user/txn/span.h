@@ -43,6 +43,7 @@ struct statement {
 	uint64_t rows;
 	uint64_t bytes;	     /* moved by COPY */
 	uint64_t wait_ns;    /* of duration_ns: for locks, as far as the library shows it */
+	uint64_t rest_ns;    /* of duration_ns: rows that the program never fetched were read and thrown away */
 	uint64_t param_hash; /* literals and bound parameters together */
 	uint64_t conn;
 	uint64_t handle;   /* prepared statement, 0 = none */
@@ -81,6 +82,17 @@ struct statement {
 static inline int statement_rows_known(const struct statement *stmt)
 {
 	return !(stmt->flags & APM_STMT_ROWS_UNKNOWN);
+}
+
+/*
+ * A result that is given up (APM_STMT_UNFETCHED) was being read row by row, which is not in the duration: what
+ * is in it beyond the first result is the time that reading the rest took.
+ */
+static inline uint64_t unfetched_ns(const struct apm_ev_stmt *ev)
+{
+	uint64_t first = ev->t_first > ev->t_start ? ev->t_first - ev->t_start : 0;
+
+	return ev->hdr.flags & APM_STMT_UNFETCHED && ev->duration_ns > first ? ev->duration_ns - first : 0;
 }
 
 /* What a statement adds to database time: one that ran inside another (an SQL function of the program) is in

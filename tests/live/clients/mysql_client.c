@@ -138,6 +138,33 @@ static void mode_use(void)
 	mysql_close(my);
 }
 
+/* Rows by the hundred thousand: some are never fetched, all are, or there are no more than were asked for. */
+static void mode_unfetched(void)
+{
+	static const struct {
+		const char *sql;
+		long most;
+	} given[] = {{"SELECT seq AS dropped FROM seq_1_to_300000", 3},
+		     {"SELECT seq AS fetched FROM seq_1_to_300000", 1000000},
+		     {"SELECT seq AS limited FROM seq_1_to_300000 LIMIT 3", 3}};
+	MYSQL *my = dial(0);
+
+	truth_barrier();
+	for (int i = 0; i < 3 * repeat(); i++) {
+		long rows = 0;
+		MYSQL_RES *res;
+
+		if (mysql_query(my, given[i % 3].sql))
+			die(mysql_error(my));
+		res = mysql_use_result(my);
+		while (rows < given[i % 3].most && mysql_fetch_row(res))
+			rows++;
+		mysql_free_result(res);
+		truth_ok(given[i % 3].sql, rows);
+	}
+	mysql_close(my);
+}
+
 static void mode_send(void)
 {
 	MYSQL *my = dial(0);
@@ -516,6 +543,7 @@ int main(int argc, char **argv)
 	static const struct mode modes[] = {{"query", mode_query},
 					    {"wrappers", mode_wrappers},
 					    {"use", mode_use},
+					    {"unfetched", mode_unfetched},
 					    {"send", mode_send},
 					    {"pause", mode_pause},
 					    {"multi", mode_multi},
