@@ -69,17 +69,20 @@ static int on_statement(const struct statement *stmt, void *arg)
 static int on_amend(const struct statement *was, const struct statement *now, void *arg)
 {
 	struct analysis *a = arg;
-	struct statement again = *now;
+	struct statement before = *was, again = *now;
 	int err = stats_amend(a->stats, was, now, a->thresholds.slow_ns);
 
 	if (!err)
 		err = analysis_recent_statement(a, was, now);
 	if (err)
 		return err;
+	/* Both behind the statement itself, which may still wait for its place: they begin with it. */
+	before.mark = MARK_WAS;
+	before.t_start = again.t_start;
+	order_add(a->order, &before);
 	/* Units only need to know how many rows a possible parent had in the end. */
 	again.opening = 1;
 	order_add(a->order, &again);
-	detect_statement(a->detect, now, was);
 	return a->err;
 }
 
@@ -110,12 +113,20 @@ static int on_text(const struct rec_text *text, void *arg)
 static void on_ordered(struct statement *stmt, void *arg)
 {
 	struct analysis *a = arg;
-	int err = stmt->mark ? analysis_mark(a, stmt) : units_feed(a->units, stmt);
+	int err;
 
+	if (stmt->mark == MARK_WAS) {
+		a->was = *stmt;
+		return;
+	}
+	err = stmt->mark ? analysis_mark(a, stmt) : units_feed(a->units, stmt);
 	if (err && !a->err)
 		a->err = err;
-	if (!stmt->opening && !stmt->mark)
+	if (a->was.seq && !stmt->mark)
+		detect_statement(a->detect, stmt, &a->was);
+	else if (!stmt->opening && !stmt->mark)
 		detect_statement(a->detect, stmt, NULL);
+	a->was.seq = 0;
 }
 
 static void on_query(uint64_t fingerprint, struct detect_query *out, void *arg)

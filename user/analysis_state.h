@@ -96,6 +96,7 @@ struct analysis {
 	struct timeline timeline;
 	struct samples *samples;
 	struct order *order;
+	struct statement was; /* the last MARK_WAS, until what follows it; seq 0 = none */
 	struct units *units;
 	struct detect *detect;
 	struct table *shapes;	 /* shape -> struct shape */

@@ -63,6 +63,38 @@ static void test_nothing_at_all(void **state)
 	analysis_free(a);
 }
 
+/* Its connection is gone before its end is told; both come sooner than the detectors hear of it. */
+static void test_a_slow_statement_is_told_of_again(void **state)
+{
+	struct stream s;
+	struct record rec = {0};
+	struct apm_ev_close close;
+	struct apm_ev_stmt ev;
+	const struct report_finding *f;
+
+	stream_open(&s, NULL);
+	ev = stream_stmt(&s, stream_text(&s, "SELECT a FROM t", SQL_KIND_READ, 0), 150 * MS, 1);
+	ev.hdr.flags = APM_STMT_OPEN;
+	stream_send(&s, ev);
+	close = (struct apm_ev_close){
+		.hdr = stream_hdr(&s, APM_EV_CLOSE), .handle = s.conn, .handle_kind = APM_HANDLE_CONN};
+	rec.close = &close;
+	stream_feed(&s, &rec, close.hdr);
+	ev.hdr.flags = 0;
+	ev.duration_ns = 200 * MS;
+	ev.t_end = ev.t_start + 200 * MS;
+	ev.hdr.ts = ev.t_end;
+	ev.rows = 3;
+	stream_send(&s, ev);
+	assert_string_equal(s.findings.ptr ? s.findings.ptr : "", "");
+	f = stream_found(stream_report(&s), "slow_query", "SELECT a FROM t");
+	assert_non_null(f);
+	assert_int_equal(f->total_ns, 200 * MS);
+	assert_non_null(
+		strstr(f->evidence, "1 execution of at least 100 ms, average 200 ms, worst 200 ms (3 rows)"));
+	stream_close(&s);
+}
+
 static void test_options_win_over_the_stream(void **state)
 {
 	struct analysis_options opt = {.slow_ns = 10 * MS};
@@ -294,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_all_queries_are_counted),
 		cmocka_unit_test(test_totals),
 		cmocka_unit_test(test_nothing_at_all),
+		cmocka_unit_test(test_a_slow_statement_is_told_of_again),
 		cmocka_unit_test(test_options_win_over_the_stream),
 		cmocka_unit_test(test_lost_events_make_lower_bounds),
 		cmocka_unit_test(test_samples_find_their_statement),

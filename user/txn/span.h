@@ -32,6 +32,7 @@ enum statement_mark {
 	MARK_SPAN_END = 2,
 	MARK_SAMPLE = 3, /* a CPU sample of duration_ns, in statement seq (0 = in none) */
 	MARK_CLOSE = 4,	 /* the connection was closed */
+	MARK_WAS = 5,	 /* the statement that follows was counted already: it was this */
 };
 
 struct statement {
