@@ -56,7 +56,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
 DEMO_SRC := $(wildcard tools/demo.d/*.c)
 DEMO_BIN := $(DEMO_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help test test-unit test-kernels demo bench bench-report bench-diff deb fuzz lint install uninstall clean
+.PHONY: all help test test-unit test-kernels demo bench bench-scale bench-report bench-diff deb fuzz lint install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -69,6 +69,7 @@ help:
 	@echo 'make soak       200 rounds of attach and detach under load (root)'
 	@echo 'make demo       trace a small shop with planted faults (root)'
 	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
+	@echo 'make bench-scale  its part about many processes alone'
 	@echo 'make bench-report  the price beside other tools: tests/bench/REPORT.md (root, 16 minutes; PAIRS=7)'
 	@echo 'make bench-diff  whether diff keeps its word: 100 comparisons of runs recorded for it (root, half an hour)'
 	@echo 'make deb        a Debian package in $(BUILD)'
@@ -192,6 +193,9 @@ fuzz: $(FUZZ_BIN)
 
 bench: all $(BENCH_BIN) $(LIVE_BIN)
 	tests/bench/run
+
+bench-scale: all $(LIVE_BIN)
+	tests/bench/scale.py --write
 
 PAIRS ?= 7
 bench-report: all $(BENCH_BIN)

@@ -3,17 +3,26 @@
 """Many processes, threads and copies of a library: how long the tool takes to start and to end, and how much memory and CPU.
 
   scale.py [PROCESSES THREADS COPIES]...     prints a table; 1 1 1, 100 400 10 and 500 2000 50 unless given
+  scale.py --write                           and puts it into docs/bench.md
+
+Each is measured three times; of these it gives the run whose start took the median of CPU time.
 """
 import os
+import re
 import shutil
 import sys
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, 'tests', 'live'))
-from harness import LOSSY, Live, client, wait_until  # noqa: E402
+from harness import LOSSY, Live, client  # noqa: E402
+from measure import machine  # noqa: E402
+
+PAGE = os.path.join(TOP, 'docs', 'bench.md')
+HEAD = '## Many processes'
 
 SIZES = ((1, 1, 1), (100, 400, 10), (500, 2000, 50))
+ROUNDS = 3
 STATEMENTS = 10
 IDLE_S = 3
 COLUMNS = ('processes', 'threads', 'copies', 'start s', 'start CPU s', 'RssAnon MB', 'idle CPU %', 'end s', 'statements', 'expected', 'lossless')
@@ -33,7 +42,7 @@ def memory_mb(pid):
 def measure(live, processes, threads, copies):
     folders = []
     for i in range(copies):
-        folders.append(os.path.join(live.dir, '%d-copy%d' % (processes, i)))
+        folders.append(live.path('copy'))
         os.mkdir(folders[-1])
         shutil.copy(live.library['libsqlite3.so.0'], folders[-1])
     programs = [live.program([client('many_client'), 'many'], THREADS=threads // processes, N=STATEMENTS, LD_LIBRARY_PATH=folders[i % copies])
@@ -62,13 +71,40 @@ def measure(live, processes, threads, copies):
             report['summary']['statements'], (processes - 1) * STATEMENTS, 'yes' if not lost else lost)
 
 
+def section(live, sizes):
+    """The lines of the page, one by one: there is no hurry with the last."""
+    about = machine()
+    yield from (HEAD, '', 'SQLite, %d statements a process; all but one of the processes execute theirs and end. Start: until everything is probed. End: '
+                'from Ctrl-C to the report.' % STATEMENTS, '',
+                '%s, %d cores, %s, kernel %s, load %.1f.' % (about['cpu'], about['cores'], about['distribution'], about['kernel'],
+                                                            os.getloadavg()[0]), '',
+                '| %s |' % ' | '.join(COLUMNS), '|---' * len(COLUMNS) + '|')
+    for size in sizes:
+        runs = sorted((measure(live, *size) for _ in range(ROUNDS)), key=lambda run: float(run[COLUMNS.index('start CPU s')]))
+        yield '| %s |' % ' | '.join(map(str, runs[ROUNDS // 2]))
+
+
+def write(lines):
+    """In the place of the page's section of that name, or at its end."""
+    with open(PAGE, encoding='utf-8') as file:
+        page = file.read()
+    before, _, rest = page.partition(HEAD + '\n')
+    after = re.search(r'^## .*', rest, re.M | re.S)
+    with open(PAGE, 'w', encoding='utf-8') as file:
+        file.write('\n'.join([before.rstrip(), '', *lines, '', after.group() if after else '']).rstrip() + '\n')
+
+
 def main():
-    numbers = [int(word) for word in sys.argv[1:]]
+    numbers = [int(word) for word in sys.argv[1:] if word != '--write']
     sizes = [tuple(numbers[i:i + 3]) for i in range(0, len(numbers), 3)] or SIZES
-    print('| ' + ' | '.join(COLUMNS) + ' |\n|' + '---|' * len(COLUMNS))
+    lines = []
     with Live(libraries=('libsqlite3.so.0',)) as live:
-        for size in sizes:
-            print('| ' + ' | '.join(map(str, measure(live, *size))) + ' |', flush=True)
+        for line in section(live, sizes):
+            print(line, flush=True)
+            lines.append(line)
+        if '--write' in sys.argv:
+            write(lines)
+        live.ok(all(line.endswith('| yes |') for line in lines[-len(sizes):]), 'nothing is lost')
 
 
 if __name__ == '__main__':
