@@ -532,7 +532,7 @@ void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const 
 	for (i = 0; i < l->left_out_count; i++)
 		fn(l->left_out[i],
 		   "not traced: this kernel refuses its programs (-v shows the verifier's words)", arg);
-	if (l->mode == PROBE_MULTI)
+	if (l->mode != PROBE_SESSION)
 		fn("uprobe sessions",
 		   "not in this kernel (6.13): every return is trapped, also where it is not needed", arg);
 	if (l->mode == PROBE_SINGLE)

@@ -27,6 +27,8 @@ SQLITE = ('steps', 'partial', 'interleave', 'before', 'bind', 'exec', 'ddl', 'tr
 LIBPQ = ('exec', 'params', 'prepared', 'multi', 'errors', 'copy', 'async', 'two', 'single', 'pipeline', 'cancel', 'reconnect', 'abandon', 'threads')
 LIBMARIADB = ('query', 'wrappers', 'use', 'send', 'multi', 'prepared', 'direct', 'errors', 'killed', 'abandon', 'two', 'threads')
 HIREDIS = ('command', 'control', 'argv', 'pipeline', 'async', 'threads')
+# What is used where there, and the first kernel with it.
+SINCE = {'task storage': (5, 11), 'attach cookies': (5, 15), 'uprobe multi links': (6, 6), 'uprobe sessions': (6, 13)}
 NR_BPF, PROG_NEXT, MAP_NEXT, LINK_NEXT = 321, 11, 12, 31  # x86-64; include/uapi/linux/bpf.h, enum bpf_cmd
 
 
@@ -121,6 +123,9 @@ def modes(live, name, modes_of, program, at_once):
 
 def sqlite(live):
     modes(live, 'sqlite3', SQLITE, 'lite_client', True)
+
+
+def copies(live):
     with live.section('sqlite3 threads'):
         report, run = live.run([client('lite_client'), 'threads'], args=('--freq', 0), N=4, THREADS=60)
         live.exact('sqlite3 threads', report, run.truth())
@@ -282,6 +287,9 @@ def facts(live):
         for row in lacks:
             live.note('lacks %s: %s' % (row['subject'], row['text']))
         subjects = [row['subject'] for row in lacks]
+        version = tuple(map(int, re.findall(r'\d+', platform.release())[:2]))
+        due = sorted(name for name, since in SINCE.items() if version < since)
+        live.ok(sorted(subjects) == due, 'coverage says what this kernel lacks: %s' % (', '.join(due) or 'nothing'), subjects)
         fact('user probes', 'single' if 'uprobe multi links' in subjects else 'multi' if 'uprobe sessions' in subjects else 'session')
         fact('per-thread state', 'hash' if 'task storage' in subjects else 'task storage')
         fact('which probe was hit', 'code bytes' if 'attach cookies' in subjects else 'attach cookie')
@@ -289,7 +297,7 @@ def facts(live):
 
 def main():
     parts = sys.argv[1].split(',')
-    table = {'facts': facts, 'sqlite': sqlite, 'libpq': libpq, 'libmariadb': libmariadb, 'hiredis': hiredis, 'switch': switch,
+    table = {'facts': facts, 'sqlite': sqlite, 'copies': copies, 'libpq': libpq, 'libmariadb': libmariadb, 'hiredis': hiredis, 'switch': switch,
              'replay': replay, 'samples': samples, 'spans': spans, 'unload': unload}
     # Everything takes longer here; these are limits, reached by nothing that works.
     harness.wait_until.__defaults__ = (180.0,)
