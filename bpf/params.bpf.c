@@ -2,23 +2,24 @@
 /* Hashing of bound parameters, through the thread's scratch: values never leave the kernel. */
 #include "apm.bpf.h"
 
-/* Hashes the first `n` bytes of the scratch; what stands behind them there is from earlier values. */
+#define WORDS (APM_PARAM_BYTES / 8)
+
+/*
+ * Hashes the first `n` bytes of the scratch; what stands behind them there is from earlier values. The last, partial
+ * word is not within the loop, or the verifier has twice the ways through it.
+ */
 static __always_inline u64 hash_scratch(const struct apm_thread *t, u64 h, u32 n)
 {
 	const u64 *word = (const u64 *)t->scratch;
-	u32 i;
+	u32 i, tail = n & 7;
 
-	for (i = 0; i < APM_PARAM_BYTES / 8; i++) {
-		u32 left = n - i * 8;
-		u64 w;
-
-		if (i * 8 >= n)
+	for (i = 0; i < WORDS; i++) {
+		if ((i + 1) * 8 > n)
 			break;
-		w = word[i];
-		if (left < 8)
-			w &= (1ULL << left * 8) - 1;
-		h = hash_step(h, w);
+		h = hash_step(h, word[i]);
 	}
+	if (tail)
+		h = hash_step(h, word[n / 8 & (WORDS - 1)] & ((1ULL << tail * 8) - 1));
 	return hash_step(h, n);
 }
 

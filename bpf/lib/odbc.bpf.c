@@ -32,12 +32,13 @@ enum { APM_ODBC_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 #define WIDE_UNITS  (APM_PARAM_BYTES / 2)
 #define WIDE_CHUNKS 512 /* 64 Ki characters */
+#define WIDE_ENDS   0x1000
 
 /* ---- texts of two-byte characters ---- */
 
 /*
- * How many of the characters at `ptr` come before a NUL, at most WIDE_UNITS and not past the page; -1 when
- * they cannot be read. A global function, so that the verifier sees its loop once.
+ * How many of the characters at `ptr` come before a NUL, at most WIDE_UNITS and not past the page, with WIDE_ENDS
+ * when the NUL was seen; -1 when they cannot be read. A global function, so that the verifier sees its loop once.
  */
 __noinline int odbc_wide_chunk(u64 ptr)
 {
@@ -57,7 +58,7 @@ __noinline int odbc_wide_chunk(u64 ptr)
 		if (i >= n || !((u16 *)t->scratch)[i])
 			break;
 	}
-	return i;
+	return i < n ? i | WIDE_ENDS : i;
 }
 
 /* Bytes of a text that ends at its NUL; 0 when it cannot be read. */
@@ -66,14 +67,12 @@ __noinline u32 odbc_wide_length(u64 ptr)
 	u32 len = 0, i;
 
 	for (i = 0; i < WIDE_CHUNKS; i++) {
-		u64 at = ptr + len;
-		u32 left = (4096 - (at & 4095)) / 2;
-		int n = odbc_wide_chunk(at);
+		int n = odbc_wide_chunk(ptr + len);
 
 		if (n < 0)
 			return 0;
-		len += (u32)n * 2;
-		if ((u32)n < WIDE_UNITS && (u32)n < left)
+		len += (n & (WIDE_ENDS - 1)) * 2;
+		if (n & WIDE_ENDS)
 			break;
 	}
 	return len;
@@ -279,12 +278,12 @@ static __always_inline void diagnosis_enter(const struct probe *p)
 static __always_inline u32 narrow(struct apm_thread *t, char *to, u64 ptr, u32 room)
 {
 	int n = odbc_wide_chunk(ptr);
-	u32 i;
+	u32 count = n < 0 ? 0 : n & (WIDE_ENDS - 1), i;
 
 	for (i = 0; i < WIDE_UNITS; i++) {
 		u16 unit = ((u16 *)t->scratch)[i];
 
-		if ((int)i >= n || i >= room)
+		if (i >= count || i >= room)
 			break;
 		to[i] = unit < 128 ? unit : '?';
 	}
