@@ -87,6 +87,10 @@ static void test_strings(void **state)
 		{GE, "select q'[it's]', 'b'", "SELECT ?, ?"},
 		{GE, "select 'it\\'s', 'b'", "SELECT ?, ?"},
 		{GE, "select 'c:\\', 'b'", "SELECT ?, ?"},
+		{GE, "select 'c:\\', $$it's$$, E'it\\'s', \"it's\", 'b'", "SELECT ?, ?, ?, \"it's\", ?"},
+		/* A string is an element of the list itself. */
+		{GE, "insert into t values (\"a\", s.\"b\", (select \"c\", \"d\" from \"e\" \"f\"), \"g\")",
+		 "INSERT INTO t VALUES (?, s.\"b\", (SELECT \"c\", \"d\" FROM \"e\" \"f\"), ?)"},
 	};
 
 	CHECK_ALL(samples);
@@ -116,6 +120,10 @@ static void test_placeholders(void **state)
 		{PG, "select j ? 'k', j ?| array['a'], j @? '$.a'", "SELECT j ? ?, j ?| ARRAY[?], j @? ?"},
 		{PG, "select a[1:2], x::int[]", "SELECT a[? : ?], x::int[]"},
 		{LI, "select ?, ?7, :a, @b, $c", "SELECT ?, ?, ?, ?, ?"},
+		{PG, "select 1 from t where j ? :key and j->'a' ? $1",
+		 "SELECT ? FROM t WHERE j ? ? AND j -> ? ? ?"},
+		{GE, "select a#>'{b}', a#>>'{b}', a@>'[1]', #b from #c",
+		 "SELECT a #> ?, a #>> ?, a @> ?, #b FROM #c"},
 		{MY, "select @user, @@session.sql_mode, ?", "SELECT @user, @@session.sql_mode, ?"},
 		{GE, "select :a, :\"B\", $1, ?", "SELECT ?, ?, ?, ?"},
 	};

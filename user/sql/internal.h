@@ -223,6 +223,8 @@ const char *sql_scan_two(const char *p, const char *end, char a, char b);
 /* A string whose first inner byte is p; *closed tells whether its quote was there.
  * Doubled quotes belong to it. */
 const char *sql_scan_string(const char *p, const char *end, char quote, int backslash, int *closed);
+/* The dollar quote $tag$…$tag$ whose first byte is p; NULL when it is none. */
+const char *sql_scan_dollar(const char *p, const char *end);
 /* A block comment whose text begins at p. */
 const char *sql_scan_comment(const char *p, const char *end, int nested);
 const char *sql_scan_line(const char *p, const char *end, int cr);
@@ -552,6 +554,7 @@ struct sql_norm {
 	struct sql_lexer *lexer;
 	uint32_t depth;
 	uint32_t lists;
+	uint32_t query_depth; /* of the outermost query that is an element of a list; 0: none */
 	struct norm_list list[NORM_DEPTH];
 	size_t sign_mark; /* where a pending unary sign begins */
 	uint8_t sign_last;

@@ -106,11 +106,19 @@ static int at_dot(const char *p, const char *end)
 	return p < end && *p == '.' && (end - p == 1 || !sql_byte_is(p[1], BYTE_DIGIT));
 }
 
-/* Only a value can stand here: behind a comparison, in a list of values. */
+/* Only a value can stand here: behind a comparison, an element of a list of values. */
 static int at_value(const struct sql_lexer *lx)
 {
-	return lx->in_list || lx->last_id == KW_LIKE ||
-	       (lx->last == TOK_OP && strchr("=<>!~", lx->last_byte));
+	switch (lx->last) {
+	case TOK_OP:
+		return lx->in_list || strchr("=<>!~", lx->last_byte);
+	case TOK_COMMA:
+	case TOK_LPAREN:
+	case TOK_LBRACKET:
+		return lx->in_list;
+	default:
+		return lx->last_id == KW_LIKE;
+	}
 }
 
 static void lex_double_quote(struct sql_lexer *lx, struct sql_token *t)
@@ -170,6 +178,8 @@ static int is_question_operator(struct sql_lexer *lx, const char *p)
 	next = look_past(lx, p + 1);
 	if (next == lx->end)
 		return 0;
+	if (*next == ':')
+		return lx->end - next > 1 && sql_byte_is(next[1], BYTE_START);
 	if (!sql_byte_is(*next, BYTE_START))
 		return strchr("'\"$(?", *next) && !at_jsonb_operator(next, lx->end);
 	kw = sql_word_find(next, (size_t)(sql_scan_word(lx, next) - next), (size_t)(lx->end - next));
@@ -265,6 +275,9 @@ static void lex_word(struct sql_lexer *lx, struct sql_token *t)
 
 	t->kind = TOK_WORD;
 	lx->p = sql_scan_word(lx, lx->p + 1);
+	/* a#>'x', a@>b, where # and @ may stand in names */
+	if (lx->p < lx->end && *lx->p == '>' && sql_byte_is(lx->p[-1], BYTE_EXTRA))
+		lx->p--;
 	if (lx->last == TOK_DOT)
 		return;
 	kw = sql_word_find(t->ptr, (size_t)(lx->p - t->ptr), (size_t)(lx->text_end - t->ptr));

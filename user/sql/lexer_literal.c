@@ -81,8 +81,7 @@ void sql_lex_quoted(struct sql_lexer *lx, struct sql_token *t, char close)
 /* $1, $name, $tag$…$tag$. lx->p is at the dollar. */
 int sql_lex_dollar(struct sql_lexer *lx, struct sql_token *t)
 {
-	const char *p = lx->p + 1, *tag_end, *close;
-	size_t tag_len;
+	const char *p = lx->p + 1, *end;
 
 	if (!lx->rules->dollar_param)
 		return 0;
@@ -91,23 +90,18 @@ int sql_lex_dollar(struct sql_lexer *lx, struct sql_token *t)
 		lx->p = sql_scan_class(p, lx->end, BYTE_DIGIT);
 		return 1;
 	}
-	tag_end = sql_scan_class(p, lx->end, BYTE_CONT);
-	if (lx->rules->dollar_quote && (tag_end == lx->end || *tag_end == '$')) {
+	end = lx->rules->dollar_quote ? sql_scan_dollar(lx->p, lx->end) : NULL;
+	if (end) {
 		t->kind = TOK_STRING;
-		lx->p = lx->end;
-		if (tag_end == lx->end)
-			return 1;
-		tag_len = (size_t)(tag_end + 1 - t->ptr);
-		close = memmem(tag_end + 1, (size_t)(lx->end - tag_end) - 1, t->ptr, tag_len);
-		if (close)
-			lx->p = close + tag_len;
+		lx->p = end;
 		return 1;
 	}
-	if (tag_end == p && !lx->rules->dollar_quote)
+	end = sql_scan_word(lx, p);
+	if (end == p && !lx->rules->dollar_quote)
 		return 0;
 	/* A lone $ too: it may be where a dollar quote was cut. */
 	t->kind = TOK_PARAM;
-	lx->p = sql_scan_word(lx, p);
+	lx->p = end;
 	return 1;
 }
 

@@ -36,6 +36,7 @@ void sql_norm_init(struct sql_norm *n, char *out, const struct sql_rules *rules,
 	n->lexer = lx;
 	n->depth = 0;
 	n->lists = 0;
+	n->query_depth = 0;
 	n->signs = 0;
 	n->last = LAST_NONE;
 	n->last_id = KW_NONE;
@@ -46,6 +47,14 @@ void sql_norm_init(struct sql_norm *n, char *out, const struct sql_rules *rules,
 static struct norm_list *top_list(struct sql_norm *n)
 {
 	return n->lists ? &n->list[n->lists - 1] : NULL;
+}
+
+/* The lexer may rely on a list of values: not in a query that is one of its elements. */
+static void note_list(struct sql_norm *n)
+{
+	const struct norm_list *list = top_list(n);
+
+	n->lexer->in_list = list && list->depth >= n->query_depth;
 }
 
 static void push_list(struct sql_norm *n, enum norm_list_kind kind, uint32_t depth)
@@ -63,13 +72,13 @@ static void push_list(struct sql_norm *n, enum norm_list_kind kind, uint32_t dep
 	list->mark = NO_ELEM;
 	list->count = 0;
 	list->distinct = 0;
-	n->lexer->in_list = 1;
+	note_list(n);
 }
 
 static void pop_list(struct sql_norm *n)
 {
 	n->lists--;
-	n->lexer->in_list = n->lists > 0;
+	note_list(n);
 }
 
 /* Rows are alike when they differ only in DEFAULT against a value. `part`: b may end early. */
@@ -321,6 +330,10 @@ static void put_close(struct sql_norm *n, const struct sql_token *t)
 	}
 	if (n->depth)
 		n->depth--;
+	if (n->depth < n->query_depth) {
+		n->query_depth = 0;
+		note_list(n);
+	}
 	*open_token(n, t, 1) = *t->ptr;
 	n->last = LAST_CLOSE;
 }
@@ -373,10 +386,16 @@ static void before_token(struct sql_norm *n, const struct sql_token *t)
 
 	end_rows(n, t);
 	list = top_list(n);
+	if (t->id != KW_SELECT || !list)
+		return;
 	/* IN (SELECT … is no list. */
-	if (t->id == KW_SELECT && list && list->kind == LIST_ELEMENTS && list->depth == n->depth &&
-	    list->elem == NO_ELEM && !list->kept_len)
+	if (list->kind == LIST_ELEMENTS && list->depth == n->depth && list->elem == NO_ELEM &&
+	    !list->kept_len)
 		pop_list(n);
+	if (!n->query_depth) {
+		n->query_depth = n->depth;
+		note_list(n);
+	}
 }
 
 void sql_norm_token(struct sql_norm *n, const struct sql_token *t, int read, char next)

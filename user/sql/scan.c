@@ -46,6 +46,19 @@ const char *sql_scan_string(const char *p, const char *end, char quote, int back
 	}
 }
 
+const char *sql_scan_dollar(const char *p, const char *end)
+{
+	const char *tag_end = sql_scan_class(p + 1, end, BYTE_CONT), *close;
+	size_t len = (size_t)(tag_end + 1 - p);
+
+	if (tag_end == end)
+		return end;
+	if (*tag_end != '$' || sql_byte_is(p[1], BYTE_DIGIT))
+		return NULL;
+	close = memmem(p + len, (size_t)(end - p) - len, p, len);
+	return close ? close + len : end;
+}
+
 /* The end of the block comment whose text begins at p. */
 const char *sql_scan_comment(const char *p, const char *end, int nested)
 {
@@ -103,6 +116,33 @@ static int goes_on(const char *p, const char *end)
 	return stop > word && !(kw && kw->flags & WORD_RESERVED);
 }
 
+/* Behind what stands at `at` outside of strings; a string has escapes in any case when it is an E'…'. */
+static const char *scan_guessed(const char *at, const char *end, int mode, int *closed)
+{
+	char next = end - at > 1 ? at[1] : 0;
+	int ignored;
+
+	switch (*at) {
+	case '\'':
+		return sql_scan_string(at + 1, end, '\'', mode, closed);
+	case '"':
+	case '`':
+		return sql_scan_string(at + 1, end, *at, 0, &ignored);
+	case '-':
+		return next == '-' ? sql_scan_line(at, end, 0) : at + 1;
+	case '/':
+		return next == '*' ? sql_scan_comment(at + 2, end, 1) : at + 1;
+	case '$':
+		return sql_scan_dollar(at, end) ?: at + 1;
+	default:
+		if (!sql_byte_is(*at, BYTE_START))
+			return at + 1;
+		if (next == '\'' && (*at | 0x20) == 'e')
+			return sql_scan_string(at + 2, end, '\'', 1, closed);
+		return sql_scan_class(at + 1, end, BYTE_CONT | BYTE_DOLLAR);
+	}
+}
+
 /*
  * Whether \' escapes the quote where the dialect does not say: the reading after which the rest of the text
  * has all its quotes closed wins; when both or none do, what stands behind the \' decides. Asked once for a
@@ -117,16 +157,8 @@ int sql_guess_backslash(const char *p, const char *end)
 	for (int mode = 0; mode < 2; mode++) {
 		const char *at = sql_scan_string(p, end, '\'', mode, &closed[mode]);
 
-		while (at < end) {
-			if (*at == '\'')
-				at = sql_scan_string(at + 1, end, '\'', mode, &closed[mode]);
-			else if (end - at > 1 && at[0] == '-' && at[1] == '-')
-				at = sql_scan_line(at, end, 0);
-			else if (end - at > 1 && at[0] == '/' && at[1] == '*')
-				at = sql_scan_comment(at + 2, end, 1);
-			else
-				at++;
-		}
+		while (at < end)
+			at = scan_guessed(at, end, mode, &closed[mode]);
 	}
 	return closed[1] != closed[0] ? closed[1] : goes_on(p, end);
 }
