@@ -41,6 +41,13 @@ static uint8_t system_of(enum sql_dialect dialect)
 	return dialect < sizeof(systems) ? systems[dialect] : 0;
 }
 
+/* Whether the text was cut: the span says so, or the text itself does. */
+static int is_cut(const json_t *span, struct str text)
+{
+	return json_is_true(json_object_get(span, "truncated")) ||
+	       (text.len >= 3 && memcmp(text.ptr + text.len - 3, "...", 3) == 0);
+}
+
 static int as_sql(struct scenario_reader *r, struct str sql, int truncated, struct statement *stmt)
 {
 	struct sql_options opt = {.dialect = r->dialect};
@@ -186,7 +193,7 @@ int scenario_read_span(struct scenario_reader *r, const json_t *span, size_t num
 		err = text.len && text.ptr[0] == '{' ? as_document(r, text, stmt) : 0;
 		if (err)
 			return err < 0 ? err : 0;
-		return as_sql(r, text, json_is_true(json_object_get(span, "truncated")), stmt);
+		return as_sql(r, text, is_cut(span, text), stmt);
 	}
 	strbuf_reset(&r->scratch);
 	scenario_shape(&r->scratch, text);

@@ -229,6 +229,7 @@ SINGLE = [
     ('consecutive_queries', 'a request between', spans('SELECT a FROM b', ('GET /a', {'kind': 'http', 't_dur_us': 10}), 'SELECT c FROM d', 'SELECT e FROM f', dur=200000), [(2, None)], {}),
     ('consecutive_queries', 'COMMIT between', spans('SELECT a FROM b', 'COMMIT', 'SELECT c FROM d', dur=200000), [], {}),
     ('consecutive_queries', 'placeholders', spans('SELECT a FROM b', 'SELECT c FROM d HAVING e = $1', 'SELECT e FROM f HAVING e = %s', dur=200000), [], {}),
+    ('consecutive_queries', 'texts that were cut', spans('SELECT a FROM b', 'SELECT c FROM d...', 'SELECT e FROM f ...', dur=200000), [], {}),
     ('consecutive_queries', 'nothing is saved by one', spans('SELECT a FROM b', dur=900000), [], {}),
 ]
 

@@ -110,6 +110,6 @@ void consecutive_queries_describe(const struct detect *d, const struct finding *
 	detect_add_ms(evidence, f->total_ns - f->saved_ns);
 	strbuf_adds(evidence, ".");
 	strbuf_adds(recommendation,
-		    "If none needs what another returned, run them at the same time on several connections "
-		    "or in one pipeline, or join them into one query.");
+		    "If none needs what another returned, run them in parallel on several connections or in "
+		    "one pipeline, or join them into one query.");
 }

@@ -30,5 +30,5 @@ void n_plus_one_http_describe(const struct detect *d, const struct finding *f, s
 	strbuf_adds(evidence, ".");
 	strbuf_adds(
 		recommendation,
-		"Ask for all of them in one batch request, or at least send the requests at the same time.");
+		"Ask for all of them in one batch request, or at least send the requests in parallel.");
 }

@@ -15,7 +15,7 @@ static int is_password_option(const struct sql_token *t)
 	return 0;
 }
 
-/* IDENTIFIED BY x, PASSWORD x, PRAGMA key = x, ATTACH … KEY x. 1 when this word is one. */
+/* IDENTIFIED BY x REPLACE x, PASSWORD x, PRAGMA key = x, ATTACH … KEY x. 1 when this word is one. */
 int sql_reader_secret(struct sql_reader *rd, const struct sql_token *t, char next)
 {
 	int utility = !rd->verb || (!sql_is_query(rd->op) && rd->object != KW_TABLE &&
@@ -32,6 +32,7 @@ int sql_reader_secret(struct sql_reader *rd, const struct sql_token *t, char nex
 	if (t->kind != TOK_WORD || !utility)
 		return 0;
 	rd->secret = (t->id == KW_PASSWORD && !rd->depth && next != '(') ||
+		     (t->id == KW_REPLACE && rd->identified) ||
 		     (t->id == KW_BY && rd->last_id == KW_IDENTIFIED) || (t->id == KW_BY && rd->identified) ||
 		     (t->id == KW_KEY && rd->verb && rd->verb->keyed);
 	if (rd->verb && rd->verb->keyed)
