@@ -344,6 +344,10 @@ int cmd_detect(int argc, char **argv)
 			status = 1;
 		}
 	}
+	if (!feof(stdin)) {
+		log_error("input: %s", strerror(errno));
+		status = 1;
+	}
 	if (fflush(stdout) != 0)
 		status = 1;
 	free(line);

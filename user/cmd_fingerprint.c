@@ -317,13 +317,15 @@ static int each_line(struct job *job, int jsonl)
 	while (!err && (len = getline(&line, &cap, stdin)) >= 0) {
 		if (len && line[len - 1] == '\n')
 			len--;
-		if (jsonl) {
+		if (!jsonl) {
+			err = analyse_all(job, line, (size_t)len, 1);
+		} else if (strspn(line, " \t\r\n") < (size_t)len) {
 			job->sql.dialect = dialect;
 			json_line(job, line, (size_t)len);
-		} else {
-			err = analyse_all(job, line, (size_t)len, 1);
 		}
 	}
+	if (!err && !feof(stdin))
+		err = -errno;
 	free(line);
 	return err;
 }

@@ -42,6 +42,11 @@ def test_command():
     report(run(['--file', '/nonexistent'])[0] == 1, 'a file that is not there fails')
     status, out, _ = run(['--help'])
     report(status == 0 and '--jsonl' in out, 'help')
+    status, out, _ = run(['--jsonl'], b'{"query":"select 1"}\r\n\r\n\n{"query":"select 2"}')
+    report(status == 0 and len(out.splitlines()) == 2, 'lines that end in CRLF, empty lines, no newline at the end', out)
+    for word in ('fingerprint', 'detect'):
+        done = subprocess.run(['sh', '-c', '"$0" "$1" --jsonl <&-', PROGRAM, word], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        report(done.returncode == 1 and done.stderr.count(b'\n') == 1, word + ': input that cannot be read is an error', str(done))
     items = [b'{"id":1,"dialect":"mysql","query":"select \\"a\\" from t /*a=\'b%20c\'*/"}', b'{"id":2,"query_hex":"53ff27"}',
              b'{"id":3}', b'nonsense', b'{"id":5,"query":"SET x=1; UPDATE t SET a=1; COMMIT"}']
     status, out, _ = run(['--jsonl'], b'\n'.join(items) + b'\n')
