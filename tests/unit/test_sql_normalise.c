@@ -88,6 +88,8 @@ static void test_strings(void **state)
 		{GE, "select 'it\\'s', 'b'", "SELECT ?, ?"},
 		{GE, "select 'c:\\', 'b'", "SELECT ?, ?"},
 		{GE, "select 'c:\\', $$it's$$, E'it\\'s', \"it's\", 'b'", "SELECT ?, ?, ?, \"it's\", ?"},
+		{GE, "select 1 where a in (\"F\"(2), \"b\"[1], \"c\")",
+		 "SELECT ? WHERE a IN (\"F\"(?), \"b\"[?], ?)"},
 		/* A string is an element of the list itself. */
 		{GE, "insert into t values (\"a\", s.\"b\", (select \"c\", \"d\" from \"e\" \"f\"), \"g\")",
 		 "INSERT INTO t VALUES (?, s.\"b\", (SELECT \"c\", \"d\" FROM \"e\" \"f\"), ?)"},

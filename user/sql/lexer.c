@@ -106,6 +106,12 @@ static int at_dot(const char *p, const char *end)
 	return p < end && *p == '.' && (end - p == 1 || !sql_byte_is(p[1], BYTE_DIGIT));
 }
 
+/* Behind a name only: a further part of it, arguments, a subscript. */
+static int at_name_end(const char *p, const char *end)
+{
+	return at_dot(p, end) || (p < end && (*p == '(' || *p == '['));
+}
+
 /* Only a value can stand here: behind a comparison, an element of a list of values. */
 static int at_value(const struct sql_lexer *lx)
 {
@@ -132,7 +138,7 @@ static void lex_double_quote(struct sql_lexer *lx, struct sql_token *t)
 	}
 	if (lx->rules->double_quote == MAYBE && at_value(lx)) {
 		end = sql_scan_string(lx->p + 1, lx->end, '"', 0, &closed);
-		if (!at_dot(look_past(lx, end), lx->end)) {
+		if (!at_name_end(look_past(lx, end), lx->end)) {
 			lx->p = end;
 			t->kind = TOK_STRING;
 			return;
