@@ -245,6 +245,41 @@ static __always_inline bool call_entered(struct pt_regs *ctx, struct apm_thread 
 /* ---- call sites ---- */
 
 /*
+ * Who called the function of the library that the call at stack slot `slot` returns to, at `off`; 0 when it
+ * cannot be told. That may be another function of the library (redisCommand over redisvCommand). Nothing but
+ * numbers is carried from one step of a loop to the next, or the verifier would follow each way through both.
+ */
+static __noinline u64 wrapper_caller(const struct apm_lib *lib, u64 slot, u64 fp, u64 bias, u64 off)
+{
+	u32 level, i;
+
+	for (level = 0; level < APM_WRAP_LEVELS; level++) {
+		s64 at = 0;
+		u32 base = 0;
+		u64 ret;
+
+		for (i = 0; i < APM_MAX_WRAPPERS; i++) {
+			const struct apm_wrapper *w = &lib->wrapper[i];
+
+			if (i >= lib->wrapper_count)
+				break;
+			if (w->ret_off == off) {
+				at = w->off;
+				base = w->base;
+			}
+		}
+		if (!at || (level && base == APM_BASE_FP))
+			return 0; /* the frame pointer is that of the innermost one */
+		slot = (base == APM_BASE_FP ? fp : slot) + at;
+		ret = read_u64(slot);
+		off = ret - bias;
+		if (off < lib->text_start || off >= lib->text_end)
+			return ret;
+	}
+	return 0;
+}
+
+/*
  * The return address outside the library, 0 when it cannot be told. A probed function that was called
  * from inside the library has a wrapper (PQexec over PQsendQuery): then the wrapper's own return
  * address is meant. *inside tells that the immediate caller is in the library.
@@ -256,25 +291,9 @@ static __always_inline u64 call_site(struct pt_regs *ctx, const struct apm_lib *
 	u64 slot = PT_REGS_SP(ctx);
 	u64 ret = APM_RETURN_SLOT ? read_u64(slot) : PT_REGS_RET(ctx);
 	u64 off = ret - bias;
-	u32 i;
 
 	*inside = off >= lib->text_start && off < lib->text_end;
-	if (!*inside)
-		return ret;
-	for (i = 0; i < APM_MAX_WRAPPERS; i++) {
-		const struct apm_wrapper *w = &lib->wrapper[i];
-		u64 base;
-
-		if (i >= lib->wrapper_count)
-			break;
-		if (w->ret_off != off)
-			continue;
-		base = w->base == APM_BASE_FP ? PT_REGS_FP(ctx) : slot;
-		ret = read_u64(base + (s64)w->off);
-		off = ret - bias;
-		return off >= lib->text_start && off < lib->text_end ? 0 : ret;
-	}
-	return 0;
+	return *inside ? wrapper_caller(lib, slot, PT_REGS_FP(ctx), bias, off) : ret;
 }
 
 #endif

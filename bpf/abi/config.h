@@ -16,7 +16,8 @@
 #define APM_MAX_PARKED	 8192  /* calls on stacks that were switched away from */
 #define APM_MAX_PARAMS	 32    /* bound parameters hashed */
 #define APM_PARAM_BYTES	 256   /* of each */
-#define APM_MAX_WRAPPERS 8
+#define APM_MAX_WRAPPERS 16
+#define APM_WRAP_LEVELS	 4 /* functions of a library between a probed one and the program */
 #define APM_MAX_SELECTED 64 /* names, and cgroups, that choose processes */
 
 struct apm_config {

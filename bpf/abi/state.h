@@ -38,7 +38,8 @@ struct apm_exec {
 	__u16 flags; /* APM_STMT_* */
 	__u16 lib_id;
 	__u8 param_count;
-	__u8 has_result; /* libpq: a result is held back until it is known whether more follow */
+	__u8 has_result; /* libpq: a result is held back until it is known whether more follow; hiredis: a push may be
+			    the answer */
 	__u8 system;	 /* enum apm_system */
 	__u8 set;	 /* libpq: the set of probes that began it and will end it */
 };
@@ -58,7 +59,7 @@ enum apm_conn_op {
 struct apm_conn {
 	struct apm_exec exec; /* libpq: being collected */
 	__u64 name_id;	/* APM_OP_PREPARE: the name being prepared; MYSQL: length of the text at text_ptr,
-			   later the unbuffered result that is being read */
+			   later the unbuffered result that is being read; hiredis: commands so far */
 	__u64 text_ptr; /* text that could not be read at the start: tried again at the first result */
 	__u32 gen;
 	__u32 op;	  /* enum apm_conn_op */

@@ -17,9 +17,12 @@ enum {
 	REPLY_ERROR = 6,
 	REPLY_MAP = 9,
 	REPLY_SET = 10,
+	REPLY_PUSH = 12,
 };
 
 #define COMMAND_DIGITS 6   /* of a length or count in the protocol */
+#define COMMAND_HEAD   128 /* bytes of a command that are looked at: up to where its first key begins */
+#define COMMAND_NAME   64
 #define COMMAND_KEY    512 /* bytes of a key that are sent */
 #define QUEUE_DRAIN    64  /* commands that a context may leave behind */
 
@@ -54,16 +57,22 @@ static __always_inline struct apm_conn *context_get(u64 context, const struct ap
 
 /* ---- commands ---- */
 
+static __always_inline u8 head_at(const u8 head[COMMAND_HEAD], u32 pos)
+{
+	barrier_var(pos); /* or the compiler adds up the address before its bounds are known */
+	return head[pos & (COMMAND_HEAD - 1)];
+}
+
 /*
- * The number at `pos` of the scratch, where a formatted command stands: digits, CR, LF. Returns the position
- * behind it, 0 when there is none.
+ * The number at `pos` of a formatted command: digits, CR, LF. Returns the position behind it, 0 when there is
+ * none.
  */
-static __always_inline u32 read_number(const struct apm_thread *t, u32 pos, u32 *number)
+static __always_inline u32 read_number(const u8 head[COMMAND_HEAD], u32 pos, u32 *number)
 {
 	u32 n = 0, i;
 
 	for (i = 0; i < COMMAND_DIGITS; i++) {
-		u8 ch = t->scratch[(pos + i) & (APM_PARAM_BYTES - 1)];
+		u8 ch = head_at(head, pos + i);
 
 		if (ch == '\r') {
 			*number = n;
@@ -78,13 +87,19 @@ static __always_inline u32 read_number(const struct apm_thread *t, u32 pos, u32 
 
 #define NAME4(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
 
-/* Whether the first argument is a key, or at least a word, and no value: by the name's first four letters. */
-static __always_inline bool first_is_key(const struct apm_thread *t, u32 pos)
+/* The first four letters of a command's name. */
+static __always_inline u32 command_name(const u8 head[COMMAND_HEAD], u32 pos)
 {
 	u32 name = 0, i;
 
 	for (i = 0; i < 4; i++)
-		name |= (u32)(t->scratch[(pos + i) & (APM_PARAM_BYTES - 1)] | 0x20) << i * 8;
+		name |= (u32)(head_at(head, pos + i) | 0x20) << i * 8;
+	return name;
+}
+
+/* Whether the first argument is a key, or at least a word, and no value. */
+static __always_inline bool first_is_key(u32 name)
+{
 	switch (name) {
 	case NAME4('a', 'u', 't', 'h'):
 	case NAME4('e', 'c', 'h', 'o'):
@@ -96,47 +111,64 @@ static __always_inline bool first_is_key(const struct apm_thread *t, u32 pos)
 	return true;
 }
 
+/* SUBSCRIBE and its like: in RESP3 they are answered by what is pushed, other commands never are. */
+static __always_inline bool is_subscription(u32 name)
+{
+	switch (name) {
+	case NAME4('s', 'u', 'b', 's'):
+	case NAME4('p', 's', 'u', 'b'):
+	case NAME4('s', 's', 'u', 'b'):
+	case NAME4('u', 'n', 's', 'u'):
+	case NAME4('p', 'u', 'n', 's'):
+	case NAME4('s', 'u', 'n', 's'):
+		return true;
+	}
+	return false;
+}
+
 /* Where name and first key of a command stand, and how many arguments follow; start 0 = not understood. */
 #define SPAN(start, end, rest) ((u64)(rest) << 32 | (u64)(end) << 16 | (start))
 #define SPAN_START(span)       ((u32)(span)&0xffff)
 #define SPAN_END(span)	       ((u32)((span) >> 16) & 0xffff)
-#define SPAN_REST(span)	       ((u32)((span) >> 32))
+#define SPAN_REST(span)	       ((u32)((span) >> 32) & 0x7fffffff)
+#define SPAN_PUSHED	       (1ULL << 63) /* it may be answered by a push */
 
 /*
  * "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n": from the name to the end of the key. A global function, so
- * that the verifier sees its loops once.
+ * that the verifier sees its loops once; it reads to the BPF stack, which costs half of what a copy to anywhere
+ * else does.
  */
 __noinline u64 redis_command_span(u64 ptr, u32 len)
 {
-	struct apm_thread *t = thread_find();
-	u32 n = len, pos, end, start, args = 0, size = 0, rest;
+	u32 n = len, pos, end, start, args = 0, size = 0, rest, name;
+	u64 pushed;
+	u8 head[COMMAND_HEAD] = {};
 
-	if (!t)
-		return 0;
 	barrier_var(n); /* or older verifiers see the bound of a copy only */
-	if (n > APM_PARAM_BYTES)
-		n = APM_PARAM_BYTES;
-	t->scratch[0] = 0;
-	if (bpf_probe_read_user(t->scratch, n, (void *)ptr) || t->scratch[0] != '*')
+	if (n > COMMAND_HEAD)
+		n = COMMAND_HEAD;
+	if (bpf_probe_read_user(head, n, (void *)ptr) || head[0] != '*')
 		return 0;
-	pos = read_number(t, 1, &args);
-	if (!pos || !args || t->scratch[pos & (APM_PARAM_BYTES - 1)] != '$')
+	pos = read_number(head, 1, &args);
+	if (!pos || !args || head_at(head, pos) != '$')
 		return 0;
-	start = read_number(t, pos + 1, &size);
+	start = read_number(head, pos + 1, &size);
 	end = start + size;
-	if (!start || size > APM_PARAM_BYTES / 2 || end > len)
+	if (!start || size > COMMAND_NAME || end > len)
 		return 0;
-	if (args < 2 || !first_is_key(t, start))
-		return SPAN(start, end, 0);
+	name = command_name(head, start);
+	pushed = is_subscription(name) ? SPAN_PUSHED : 0;
+	if (args < 2 || !first_is_key(name))
+		return SPAN(start, end, 0) | pushed;
 	rest = args - 2;
-	if (t->scratch[(end + 2) & (APM_PARAM_BYTES - 1)] != '$')
-		return SPAN(start, end, rest);
-	pos = read_number(t, end + 3, &size);
+	if (head_at(head, end + 2) != '$')
+		return SPAN(start, end, rest) | pushed;
+	pos = read_number(head, end + 3, &size);
 	if (!pos || pos + size > len)
-		return SPAN(start, end, rest);
+		return SPAN(start, end, rest) | pushed;
 	if (size > COMMAND_KEY)
 		size = COMMAND_KEY;
-	return SPAN(start, pos + size, rest);
+	return SPAN(start, pos + size, rest) | pushed;
 }
 
 static __noinline int command_read(struct apm_thread *t, struct apm_exec *x, u64 context, u64 ptr, u32 len)
@@ -149,6 +181,7 @@ static __noinline int command_read(struct apm_thread *t, struct apm_exec *x, u64
 		x->flags |= APM_STMT_TEXT_UNKNOWN;
 		return 0;
 	}
+	x->has_result = (span & SPAN_PUSHED) != 0;
 	x->text_id = x->seq;
 	src.ptr = ptr + SPAN_START(span);
 	src.len = SPAN_END(span) - SPAN_START(span);
@@ -192,10 +225,25 @@ static __noinline int queue_advance(struct apm_conn *c, u64 context)
 	return 0;
 }
 
+/*
+ * Who gave the command: up to five return addresses are read for that (redisCommand over three functions of the
+ * library), so it is asked for the first commands of a context and one in eight of the rest.
+ */
+#define SITE_COMMANDS	  16
+#define SITE_COMMAND_MASK 7
+
+static __always_inline bool site_wanted(struct apm_conn *c)
+{
+	u64 number = c->name_id++;
+
+	return !detail.no_sites && (number < SITE_COMMANDS || !(number & SITE_COMMAND_MASK));
+}
+
 static __always_inline enum hit append_enter(const struct probe *p)
 {
 	u64 context = PT_REGS_PARM1(p->ctx), ptr = PT_REGS_PARM2(p->ctx), len = PT_REGS_PARM3(p->ctx);
 	struct apm_conn *c = context_get(context, p->lib), *q = c;
+	bool inside;
 
 	if (!c)
 		return HIT_ENTRY;
@@ -205,6 +253,8 @@ static __always_inline enum hit append_enter(const struct probe *p)
 		return HIT_ENTRY;
 	exec_start(p->t, &q->exec, bpf_ktime_get_ns(), APM_SYSTEM_REDIS, p->lib->lib_id);
 	q->exec.conn_gen = c->gen;
+	if (site_wanted(c))
+		q->exec.call_site = probe_call_site(p, &inside);
 	if (q != c) {
 		q->exec.enter = 0;
 		q->exec.flags = APM_STMT_ASYNC;
@@ -288,6 +338,8 @@ static __noinline int reply_returned(const struct apm_call *call, const struct a
 			return 0;
 		}
 		type = read_u32(reply);
+		if (type == REPLY_PUSH && !x->has_result)
+			return 0; /* the answer is still to come */
 	}
 	now = bpf_ktime_get_ns();
 	exec_leave(x, now);

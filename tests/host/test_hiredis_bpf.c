@@ -19,7 +19,7 @@ int hiredis_return(struct pt_regs *ctx);
 enum { APM_HIREDIS_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 /* redisReply.type */
-enum { STRING = 1, ARRAY = 2, INTEGER = 3, NIL = 4, ERROR = 6 };
+enum { STRING = 1, ARRAY = 2, INTEGER = 3, NIL = 4, ERROR = 6, PUSH = 12 };
 
 struct fake_context {
 	s32 err;
@@ -294,6 +294,65 @@ static void every_hit_is_told_once(void **state)
 	assert_int_equal(host_counter(APM_CNT_RING_FULL), 2);
 }
 
+static void a_push_answers_nothing_but_a_subscription(void **state)
+{
+	struct fake_context c = {.fd = -1};
+	struct fake_reply push = {.type = PUSH, .elements = 3}, ok = {.type = STRING, .str = "x", .len = 1};
+
+	append(&c, GET);
+	take(&c, &push, 0);
+	assert_null(statement(0));
+	take(&c, &ok, 0);
+	assert_int_equal(statement(0)->rows, 1);
+	append(&c, "*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\nnews\r\n");
+	append(&c, GET);
+	take(&c, &push, 0);
+	assert_int_equal(text(1)->text_id, statement(1)->text_id);
+	take(&c, &push, 0); /* what was published */
+	assert_null(statement(2));
+	take(&c, &ok, 0);
+	assert_int_equal(text(2)->text_id, statement(2)->text_id);
+}
+
+/* redisCommand over redisvCommand over redisvAppendCommand over the probed function: each return address is read
+ * where the one before says. */
+static void a_caller_is_found_through_several_functions(void **state)
+{
+	static const struct apm_wrapper wrapper[] = {{.ret_off = 0x1800, .off = 8},
+						     {.ret_off = 0x1820, .off = 16},
+						     {.ret_off = 0x1840, .off = 8, .base = APM_BASE_FP},
+						     {.ret_off = 0x1860, .off = 8}};
+	u64 *slot = call_slot(1);
+	u32 key = LIB_ID;
+	struct fake_context c = {.fd = -1};
+	struct fake_reply ok = {.type = STRING, .str = "x", .len = 1};
+	struct apm_lib *lib = bpf_map_lookup_elem(&libs, &key);
+	unsigned int i;
+
+	memcpy(lib->wrapper, wrapper, sizeof(wrapper));
+	lib->wrapper_count = 4;
+	slot[1] = BIAS + 0x1820;
+	slot[3] = BIAS + 0x1860;
+	slot[4] = CALLER;
+	append(&c, GET); /* its return address is IN_LIBRARY: 0x1800 */
+	take(&c, &ok, 0);
+	assert_int_equal(statement(0)->call_site, CALLER);
+	slot[4] = BIAS + 0x1880; /* a function that is not known */
+	append(&c, GET);
+	take(&c, &ok, 0);
+	assert_int_equal(statement(1)->call_site, 0);
+	slot[3] = BIAS + 0x1840; /* goes by a frame pointer that is another function's */
+	append(&c, GET);
+	take(&c, &ok, 0);
+	assert_int_equal(statement(2)->call_site, 0);
+	slot[3] = CALLER;
+	for (i = 3; i < 33; i++) {
+		append(&c, GET);
+		take(&c, &ok, 0);
+		assert_int_equal(statement(i)->call_site, i < 16 || i % 8 == 0 ? CALLER : 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -311,6 +370,8 @@ int main(void)
 		TEST(a_long_value_is_hashed_in_part_and_that_is_said),
 		TEST(values_are_left_alone_when_told_so),
 		TEST(every_hit_is_told_once),
+		TEST(a_push_answers_nothing_but_a_subscription),
+		TEST(a_caller_is_found_through_several_functions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,11 @@ from harness import LOSSY, Live, client, find_library
 from redis_server import RedisServer
 
 LIBRARIES = [name for name in ('libhiredis.so.0.14', 'libhiredis.so.1.1.0') if find_library(name)]
-MODES = ('command', 'control', 'argv', 'pipeline', 'async', 'killed', 'threads')
+MODES = ('command', 'control', 'multi', 'pubsub', 'argv', 'pipeline', 'async', 'killed', 'threads')
+
+
+# mode -> the function of the client that gives its commands, through one to three functions of the library
+CALLERS = {'threads': 'work', 'argv': 'mode_argv', 'pipeline': 'mode_pipeline', 'async': 'on_reply', 'pubsub': 'mode_pubsub'}
 
 
 def differences(report, truth):
@@ -44,9 +48,12 @@ def clients(live):
             if mode == 'killed':  # CLIENT is a control command
                 truth.rows[('redis', 'CLIENT KILL')][3] = True
             exact(live, 'hiredis ' + mode, report, truth)
+            if mode in CALLERS:
+                callers = {q['call_site'] for q in report['queries'] if q['calls'] >= 50}
+                live.ok(callers == {CALLERS[mode] + ' (redis_client)'}, 'hiredis %s: called by the program\'s own function' % mode, callers)
 
     with live.section('hiredis large pipeline'):
-        report, program = live.run([client('redis_client'), 'pipeline'], N=3000)
+        report, program = live.run([client('redis_client'), 'pipeline'], N=3400)  # 10 200 commands at once
         exact(live, 'hiredis large pipeline', report, program.truth())
 
     with live.section('hiredis pause'):

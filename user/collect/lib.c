@@ -13,6 +13,7 @@
 
 #define MAX_SYMBOLS    65536
 #define MAX_CALL_SITES 1024
+#define MAX_CALLEES    64
 #define MARKED_PIECE   (1 << 20)
 #define MARKER_MAX     64
 #define MAX_MARKED     (256 << 20) /* bytes of a file searched for markers */
@@ -227,13 +228,16 @@ static void add_probes(const struct lib_row *row, const struct lib_file *lf, str
 
 struct call_site {
 	uint64_t ret;  /* the return address */
-	size_t callee; /* which probe, in the order of the table */
+	size_t callee; /* which of the functions below */
 	int is_public; /* in a function of the public interface */
 };
 
 struct call_scan {
 	const struct lib_file *lf;
 	const struct lib_match *m;
+	/* Functions whose callers are looked for: probed ones, in the order of the table, and then their callers */
+	uint64_t callee[MAX_CALLEES];
+	size_t callee_count, from; /* those before `from` are done */
 	struct call_site site[MAX_CALL_SITES];
 	size_t count;
 };
@@ -250,8 +254,39 @@ static int is_public(const struct lib_row *row, const struct lib_file *lf, uint6
 	return 0;
 }
 
-/* Which probed function the call at `at` ends up in; -1 = none. */
-static int probed_callee(struct call_scan *w, uint64_t at, uint64_t *ret)
+static void add_callee(struct call_scan *w, uint64_t addr)
+{
+	for (size_t i = 0; i < w->callee_count; i++) {
+		if (w->callee[i] == addr)
+			return;
+	}
+	if (w->callee_count < MAX_CALLEES)
+		w->callee[w->callee_count++] = addr;
+}
+
+/* The functions in which the calls number `first` and later were found: also those without a name. */
+static void add_callers(struct call_scan *w, size_t first)
+{
+	uint64_t start, end;
+
+	for (size_t i = first; i < w->count; i++) {
+		if (!elf_cfi_range(code_file(w->lf->code), w->site[i].ret - 1, &start, &end))
+			add_callee(w, start);
+	}
+}
+
+/* The number of the function that is sought at `addr`; -1 = none. */
+static int callee_at(const struct call_scan *w, uint64_t addr)
+{
+	for (size_t i = w->from; i < w->callee_count; i++) {
+		if (addr == w->callee[i])
+			return (int)i;
+	}
+	return -1;
+}
+
+/* Which of the functions the call at `at` ends up in; -1 = none. */
+static int sought_callee(struct call_scan *w, uint64_t at, uint64_t *ret)
 {
 	const cs_insn *insn = code_insn(w->lf->code, at);
 	const char *name;
@@ -260,22 +295,16 @@ static int probed_callee(struct call_scan *w, uint64_t at, uint64_t *ret)
 	if (!insn || code_callee(w->lf->code, insn, &callee, &name))
 		return -1;
 	*ret = at + insn->size;
-	for (size_t i = 0; i < w->m->probe_count; i++) {
-		if (callee == w->m->probe[i].site.addr - w->m->probe[i].site.moved)
-			return (int)i;
-	}
-	return -1;
+	return callee_at(w, callee);
 }
 
-/* Whether a direct call to `target` is worth decoding: it goes to a probed function, or to a PLT stub. */
-static int may_be_probed(const struct call_scan *w, const uint8_t *code, size_t len, uint64_t target)
+/* Whether a direct call to `target` is worth decoding: it goes to one of the functions, or to a PLT stub. */
+static int may_be_sought(const struct call_scan *w, const uint8_t *code, size_t len, uint64_t target)
 {
 	uint64_t start = w->m->facts.text_start;
 
-	for (size_t i = 0; i < w->m->probe_count; i++) {
-		if (target == w->m->probe[i].site.addr - w->m->probe[i].site.moved)
-			return 1;
-	}
+	if (callee_at(w, target) >= 0)
+		return 1;
 	if (target < start || target - start + 4 > len)
 		return 0;
 	code += target - start;
@@ -299,12 +328,12 @@ static void find_calls(struct call_scan *w, const struct lib_row *row)
 
 		if (code[i] == 0xe8) {
 			memcpy(&rel, code + i + 1, 4);
-			if (!may_be_probed(w, code, len, start + i + 5 + (uint64_t)(int64_t)rel))
+			if (!may_be_sought(w, code, len, start + i + 5 + (uint64_t)(int64_t)rel))
 				continue;
 		} else if (code[i] != 0xff || code[i + 1] != 0x15) {
 			continue;
 		}
-		callee = probed_callee(w, start + i, &ret);
+		callee = sought_callee(w, start + i, &ret);
 		if (callee >= 0)
 			w->site[w->count++] =
 				(struct call_site){ret, (size_t)callee, is_public(row, w->lf, ret)};
@@ -348,12 +377,21 @@ static int by_importance(const void *a, const void *b)
 static void add_wrappers(const struct lib_row *row, const struct lib_file *lf, struct lib_match *m)
 {
 	struct call_scan *w = calloc(1, sizeof(*w));
+	int level = 0;
 
 	if (!w || !code_is_x86(lf->code))
 		goto out;
 	w->lf = lf;
 	w->m = m;
-	find_calls(w, row);
+	for (size_t i = 0; i < m->probe_count && (!row->wrapper_levels || !i); i++)
+		add_callee(w, m->probe[i].site.addr - m->probe[i].site.moved);
+	do {
+		size_t first = w->count, done = w->callee_count;
+
+		find_calls(w, row);
+		w->from = done;
+		add_callers(w, first);
+	} while (++level < row->wrapper_levels && w->from < w->callee_count);
 	qsort(w->site, w->count, sizeof(*w->site), by_importance);
 	for (size_t i = 0; i < w->count && m->facts.wrapper_count < APM_MAX_WRAPPERS; i++)
 		add_wrapper(lf, m, w->site[i].ret);

@@ -53,6 +53,11 @@ struct lib_row {
 	const char *part;
 	const struct lib_symbol *symbol;
 	size_t symbol_count;
+	/*
+	 * Through how many functions of the library the caller of the first symbol is looked for; 0 = that of any
+	 * probed one, through one.
+	 */
+	uint8_t wrapper_levels;
 	const struct lib_field *field; /* proven first */
 	size_t field_count;
 	/* Fills version, the rest of facts.off[] (all -1 before) and missing, by decoding. NULL:

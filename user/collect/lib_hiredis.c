@@ -36,5 +36,6 @@ const struct lib_row lib_hiredis = {
 	.public_prefix = "redis",
 	.symbol = symbols,
 	.symbol_count = sizeof(symbols) / sizeof(*symbols),
+	.wrapper_levels = APM_WRAP_LEVELS,
 	.prove = prove,
 };

@@ -131,7 +131,6 @@ static struct repeat *repeat_of(struct unit *unit, const struct statement *stmt,
 	*slot = (uint32_t)unit->repeat_count;
 	r->fingerprint = stmt->fingerprint;
 	r->first_start = stmt->t_start;
-	r->call_site = stmt->call_site;
 	r->tgid = stmt->tgid;
 	r->system = stmt->system;
 	r->kind = stmt->kind;
@@ -365,8 +364,10 @@ static void count_repeat(struct unit *unit, struct repeat *r, const struct state
 		r->max_ns = stmt->duration_ns;
 	if (stmt->t_end > r->last_end)
 		r->last_end = stmt->t_end;
-	if (r->call_site != stmt->call_site)
-		r->call_site = 0;
+	if (stmt->call_site && r->call_site != stmt->call_site) {
+		r->call_site = r->sites ? 0 : stmt->call_site;
+		r->sites = 1;
+	}
 	count_params(r, stmt, limits->distinct_max);
 	count_groups(unit, r, stmt, limits->threshold);
 	r->batched +=

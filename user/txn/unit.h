@@ -55,9 +55,10 @@ struct repeat {
 	uint64_t unknown, partial; /* executions whose parameters could not be read, or only in part */
 	uint64_t gaps;		   /* idle gaps longer than the unit gap between repeats */
 	uint64_t last_gap;
-	uint64_t call_site; /* of the first; 0 = unknown or several */
+	uint64_t call_site; /* of those that are known; 0 = none is, or there are several */
 	uint64_t handle;    /* the prepared statement of the last; 0 = none */
 	uint64_t batched;   /* in the same transaction and with the same handle as the one before */
+	uint8_t sites; /* a call site was known */
 	uint32_t tgid;
 	uint8_t system, kind, type;
 	struct distinct params;

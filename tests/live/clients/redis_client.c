@@ -91,6 +91,44 @@ static void mode_control(void)
 	redisFree(c);
 }
 
+/* In a transaction commands are answered by "QUEUED", also those that would wait; EXEC returns them all. */
+static void mode_multi(void)
+{
+	redisContext *c = dial();
+
+	truth_barrier();
+	for (int i = 0; i < repeat(); i++) {
+		freeReplyObject(redisCommand(c, "MULTI"));
+		truth_add("MULTI", 1, 1, 0, 1);
+		account(redisCommand(c, "BLPOP nothing 0"), "BLPOP nothing");
+		account(redisCommand(c, "SET one %d", i), "SET one");
+		freeReplyObject(redisCommand(c, "EXEC"));
+		truth_add("EXEC", 1, 1, 0, 2);
+	}
+	account(redisCommand(c, "GET one"), "GET one");
+	redisFree(c);
+}
+
+/* What a subscription delivers is no answer to anything; what is published is a command each. */
+static void mode_pubsub(void)
+{
+	redisContext *sub = dial(), *pub = dial();
+	redisReply *reply;
+
+	truth_barrier();
+	account(redisCommand(sub, "SUBSCRIBE news"), "SUBSCRIBE news");
+	for (int i = 0; i < repeat(); i++) {
+		account(redisCommand(pub, "PUBLISH news %s", "secret"), "PUBLISH news");
+		if (redisGetReply(sub, (void **)&reply) != REDIS_OK)
+			die(sub->errstr);
+		freeReplyObject(reply);
+	}
+	account(redisCommand(sub, "UNSUBSCRIBE news"), "UNSUBSCRIBE news");
+	account(redisCommand(sub, "GET after"), "GET after");
+	redisFree(sub);
+	redisFree(pub);
+}
+
 static void mode_argv(void)
 {
 	redisContext *c = dial();
@@ -281,6 +319,7 @@ int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {{"command", mode_command}, {"control", mode_control},
 					    {"argv", mode_argv},       {"pipeline", mode_pipeline},
+					    {"multi", mode_multi},     {"pubsub", mode_pubsub},
 					    {"async", mode_async},     {"killed", mode_killed},
 					    {"pause", mode_pause},     {"threads", mode_threads},
 					    {"loop", mode_loop},       {NULL, NULL}};
