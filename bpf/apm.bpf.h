@@ -48,6 +48,7 @@ struct apm_thread {
 	 * it, it does not. sp 0 = none */
 	struct apm_call outer;
 	u64 outer_started; /* `started` when it was entered */
+	u64 slept_ns;	   /* SQLite: for locks, outside sqlite3_step */
 	u64 switches;	   /* 1: may go from one stack to another at any time */
 	struct apm_call call[APM_NEST_MAX];
 	u8 scratch[APM_PARAM_BYTES];

@@ -8,6 +8,7 @@
  * probes stand in the middle of functions and have no such sign: there the last that began ends first.
  */
 #include "apm.bpf.h"
+#include "place.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -104,50 +105,6 @@ static __always_inline s64 span_rss(void)
 }
 
 /* ---- values ---- */
-
-static __always_inline u64 register_at(struct pt_regs *ctx, u16 off)
-{
-	u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)ctx + off);
-	return value;
-}
-
-/* Shortened to the bytes that it has. */
-static __always_inline s64 sized(u64 value, u8 size, u8 is_signed)
-{
-	u32 spare = 64 - size * 8;
-
-	if (!size) /* what fits an int is one: the upper half of a register says nothing then */
-		return value >> 32 ? (s64)value : (s64)(s32)value;
-	if (size >= 8)
-		return value;
-	value <<= spare & 63;
-	return is_signed ? (s64)value >> (spare & 63) : (s64)(value >> (spare & 63));
-}
-
-static __noinline int place_read(struct pt_regs *ctx, const struct apm_span_place *p, s64 *out)
-{
-	u64 value = p->value;
-
-	if (p->where == APM_WHERE_NOWHERE)
-		return -1;
-	if (p->where == APM_WHERE_CONSTANT) {
-		*out = value;
-		return 0;
-	}
-	if (p->where == APM_WHERE_REGISTER) {
-		*out = sized(register_at(ctx, p->reg), p->size, p->is_signed);
-		return 0;
-	}
-	value += register_at(ctx, p->reg);
-	if (p->index != APM_SPAN_NO_INDEX)
-		value += register_at(ctx, p->index) * p->scale;
-	if (bpf_probe_read_user(&value, sizeof(value), (void *)value))
-		return -1;
-	*out = sized(value, p->size, p->is_signed);
-	return 0;
-}
 
 /* A text of the program, with zeros behind it. 0 when it was read. */
 static __always_inline int text_read(char *into, s64 address)

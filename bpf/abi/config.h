@@ -7,6 +7,8 @@
 #include <linux/types.h>
 #endif
 
+#include "abi/place.h"
+
 #define APM_MAX_LIBS	 256   /* distinct library files traced at once */
 #define APM_MAX_SCOPE	 16384 /* processes in scope at once */
 #define APM_MAX_THREADS	 65536 /* threads inside a call at once (kernels without task storage) */
@@ -132,6 +134,15 @@ struct apm_wrapper {
 	__u8 reserved;
 };
 
+/* SQLite: what stands where at the instruction that is only reached when the text did not compile. */
+enum apm_failed {
+	APM_FAILED_DB,
+	APM_FAILED_SQL,
+	APM_FAILED_BYTES, /* of the text; negative = ends at its NUL */
+	APM_FAILED_CODE,
+	APM_FAILED_MAX,
+};
+
 struct apm_lib {
 	__u64 text_start; /* executable segment, st_value space */
 	__u64 text_end;
@@ -143,6 +154,7 @@ struct apm_lib {
 	__u8 system; /* enum apm_system */
 	__u8 set;    /* of several sets of probes, the one that begins statements: lib/libpq.h */
 	struct apm_wrapper wrapper[APM_MAX_WRAPPERS];
+	struct apm_place failed[APM_FAILED_MAX];
 };
 
 /*

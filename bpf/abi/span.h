@@ -11,32 +11,14 @@
 #include <linux/types.h>
 #endif
 
+#include "abi/place.h"
+
 #define APM_MAX_SPANS	     32	  /* --span options */
 #define APM_MAX_SPAN_SITES   2048 /* places where probes stand for them */
 #define APM_MAX_SPAN_THREADS 8192 /* threads inside a span at once */
 #define APM_SPAN_ARGS	     4	  /* arguments kept of a span */
 #define APM_SPAN_TEXT	     64	  /* bytes of a text argument, with its NUL */
 #define APM_SPAN_DEPTH	     4	  /* spans of different names inside each other */
-
-enum apm_span_where {
-	APM_WHERE_NOWHERE = 0,
-	APM_WHERE_REGISTER = 1,
-	APM_WHERE_MEMORY = 2, /* at [reg + index * scale + value] */
-	APM_WHERE_CONSTANT = 3,
-};
-
-#define APM_SPAN_NO_INDEX 0xffff
-
-/* Where a value stands when the probe is hit. */
-struct apm_span_place {
-	__s64 value; /* constant, or offset */
-	__u16 reg;   /* offset in struct pt_regs */
-	__u16 index; /* another one, or APM_SPAN_NO_INDEX */
-	__u8 scale;
-	__u8 where; /* enum apm_span_where */
-	__u8 size;  /* bytes; 0 = an int, or all eight bytes where they are no int */
-	__u8 is_signed;
-};
 
 enum apm_span_role {
 	APM_SPAN_BEGIN = 1,
@@ -50,10 +32,9 @@ enum apm_span_pairing {
 };
 
 struct apm_span_site {
-	struct apm_span_place arg[APM_SPAN_ARGS];
-	struct apm_span_place
-		match_place;	   /* what must equal match_text or match_number, else the hit is none */
-	struct apm_span_place ret; /* of the function; at its beginning also for its end */
+	struct apm_place arg[APM_SPAN_ARGS];
+	struct apm_place match_place; /* what must equal match_text or match_number, else the hit is none */
+	struct apm_place ret;	      /* of the function; at its beginning also for its end */
 	char match_text[APM_SPAN_TEXT];
 	__s64 match_number;
 	__u32 span;   /* number of the option, from 0 */
@@ -94,7 +75,6 @@ struct apm_span_thread {
 	struct apm_span_frame frame[APM_SPAN_DEPTH];
 };
 
-_Static_assert(sizeof(struct apm_span_place) == 16, "ABI: size of struct apm_span_place");
 _Static_assert(sizeof(struct apm_span_site) == 184, "ABI: size of struct apm_span_site");
 _Static_assert(sizeof(struct apm_span_frame) == 352, "ABI: size of struct apm_span_frame");
 _Static_assert(sizeof(struct apm_span_thread) == 32 + 4 * 352, "ABI: size of struct apm_span_thread");

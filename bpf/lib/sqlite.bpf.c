@@ -6,15 +6,18 @@
  * handle, whose state is then "ready", not "run". Struct offsets come from the library's own accessors,
  * decoded when it is attached (user/collect/lib_sqlite.c).
  */
+#include "place.bpf.h"
 #include "probe.bpf.h"
 #include "lib/sqlite.h"
 
 enum { APM_SQLITE_SYMBOLS(APM_SYMBOL_NUMBER) };
 
 /* Result codes, sqlite3.h (stable ABI) */
-#define SQLITE_OK   0
-#define SQLITE_ROW  100
-#define SQLITE_DONE 101
+#define SQLITE_OK	   0
+#define SQLITE_SCHEMA	   17
+#define SQLITE_ERROR_RETRY 513
+#define SQLITE_ROW	   100
+#define SQLITE_DONE	   101
 
 /* Mem.flags, vdbeInt.h: the same in every release since 3.8 */
 #define MEM_Null 0x0001
@@ -215,6 +218,7 @@ static __always_inline void execution_start(struct apm_thread *t, struct apm_han
 	u64 text_id = h->exec.text_id;
 
 	exec_start(t, &h->exec, now, APM_SYSTEM_SQLITE, lib->lib_id);
+	t->slept_ns = 0;
 	h->exec.call_site = site;
 	h->exec.text_id = text_id;
 	h->runs++;
@@ -376,6 +380,25 @@ static __always_inline void prepare_enter(const struct probe *p)
 	call->enter = now;
 }
 
+static __noinline int prepare_report(struct apm_thread *t, const struct apm_lib *lib, struct text_source *src,
+				     s32 rc, u64 start)
+{
+	struct apm_exec x;
+
+	db_seen(src->conn, lib);
+	exec_start(t, &x, start, APM_SYSTEM_SQLITE, lib->lib_id);
+	x.seq = src->text_id;
+	x.text_id = src->text_id;
+	x.wait_ns = t->slept_ns;
+	exec_leave(&x, bpf_ktime_get_ns());
+	if (text_send(src) < 0)
+		count(APM_CNT_UNREADABLE_TEXT);
+	db_error(src->conn, lib, x.seq, rc);
+	statement_send(&x, src->conn, 0, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED, x.t_last);
+	t->slept_ns = 0;
+	return 0;
+}
+
 static __always_inline void prepare_failed(const struct probe *p, s32 rc)
 {
 	const struct apm_call *call = p->call;
@@ -386,17 +409,33 @@ static __always_inline void prepare_failed(const struct probe *p, s32 rc)
 		.len = (s32)call->arg[1] < 0 ? TEXT_LEN_UNKNOWN : (s32)call->arg[1],
 		.system = APM_SYSTEM_SQLITE,
 	};
-	struct apm_exec x;
 
-	db_seen(call->obj, p->lib);
-	exec_start(p->t, &x, call->enter, APM_SYSTEM_SQLITE, p->lib->lib_id);
-	x.seq = call->seq;
-	x.text_id = call->seq;
-	exec_leave(&x, bpf_ktime_get_ns());
-	if (text_send(&src) < 0)
-		count(APM_CNT_UNREADABLE_TEXT);
-	db_error(call->obj, p->lib, x.seq, rc);
-	statement_send(&x, call->obj, 0, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED, x.t_last);
+	prepare_report(p->t, p->lib, &src, rc, call->enter);
+}
+
+/*
+ * At the instruction that only failures reach. When the call began is not known there: what it slept for a
+ * lock is all that is known of its duration. Two codes make SQLite try again; if that fails in the same way
+ * (the schema changed twice meanwhile) nobody tells.
+ */
+static __always_inline void prepare_failed_place(const struct probe *p)
+{
+	const struct apm_place *place = p->lib->failed;
+	u64 now = bpf_ktime_get_ns();
+	s64 db, sql, bytes, code;
+	struct text_source src = {.text_id = seq_make(now), .system = APM_SYSTEM_SQLITE};
+
+	if (p->t->depth || place_read(p->ctx, &place[APM_FAILED_DB], &db) ||
+	    place_read(p->ctx, &place[APM_FAILED_SQL], &sql) ||
+	    place_read(p->ctx, &place[APM_FAILED_BYTES], &bytes) ||
+	    place_read(p->ctx, &place[APM_FAILED_CODE], &code))
+		return;
+	if (code == SQLITE_SCHEMA || code == SQLITE_ERROR_RETRY)
+		return;
+	src.conn = db;
+	src.ptr = sql;
+	src.len = bytes < 0 ? TEXT_LEN_UNKNOWN : (s32)bytes;
+	prepare_report(p->t, p->lib, &src, (s32)code, now - p->t->slept_ns);
 }
 
 /* ---- connections that come ---- */
@@ -433,6 +472,8 @@ static __always_inline void busy_wait(const struct probe *p, u64 ns)
 	const struct apm_call *call = call_top(p->t);
 	struct apm_handle *h;
 
+	if (!call || call->symbol == SYM_sqlite3InitOne)
+		p->t->slept_ns += ns; /* sqlite3_prepare reads the schema */
 	if (!call || call->symbol != SYM_sqlite3_step)
 		return;
 	h = handle_find(call->obj);
@@ -479,6 +520,13 @@ static __always_inline enum hit sqlite_enter(const struct probe *p)
 	case SYM_sqlite3_prepare_v3:
 		prepare_enter(p);
 		return HIT_CALL;
+	case SYM_sqlite3InitOne:
+	case SYM_sqlite3VtabCallConnect:
+		call_begin(p, 0, 0); /* what is called from inside the library now is its own */
+		return HIT_CALL;
+	case SYM_sqlite3Prepare:
+		prepare_failed_place(p);
+		break;
 	case SYM_sqlite3_open:
 	case SYM_sqlite3_open_v2:
 		open_enter(p);

@@ -232,6 +232,73 @@ static void a_failed_prepare_is_a_failed_statement(void **state)
 	assert_null(statement(1));
 }
 
+/* At the instruction that only failures reach, where values stand as the compiler left them. */
+static void fail_to_prepare(struct fake_db *db, const char *sql, s32 bytes, s32 rc)
+{
+	s32 *stack = (s32 *)call_slot(3);
+	struct pt_regs regs = {.bx = (u64)db,
+			       .r12 = (u64)sql,
+			       .r14 = 0xdead00000000 | (u32)rc,
+			       .ip = BIAS + SITE,
+			       .sp = (u64)stack};
+
+	stack[2] = bytes;
+	host_cookie(APM_COOKIE(SITE, LIB_ID, SYM_sqlite3Prepare));
+	sqlite_entry(&regs);
+}
+
+static void a_failure_is_told_by_the_place_that_only_failures_reach(void **state)
+{
+	struct apm_lib lib =
+		*(struct apm_lib *)host_map_lookup(&libs, &(u32){LIB_ID}, sizeof(u32), sizeof(lib));
+	struct fake_db db = {.errcode = 1};
+	struct fake_stmt s = {.db = &db, .text = "SELECT f()", .state = STATE_READY};
+	struct apm_place reg = {.where = APM_WHERE_REGISTER, .index = APM_NO_INDEX, .size = 8};
+
+	lib.failed[APM_FAILED_DB] = lib.failed[APM_FAILED_SQL] = lib.failed[APM_FAILED_CODE] = reg;
+	lib.failed[APM_FAILED_DB].reg = offsetof(struct pt_regs, bx);
+	lib.failed[APM_FAILED_SQL].reg = offsetof(struct pt_regs, r12);
+	lib.failed[APM_FAILED_CODE].reg = offsetof(struct pt_regs, r14);
+	lib.failed[APM_FAILED_CODE].size = 4;
+	lib.failed[APM_FAILED_BYTES] = (struct apm_place){.where = APM_WHERE_MEMORY,
+							  .reg = offsetof(struct pt_regs, sp),
+							  .index = APM_NO_INDEX,
+							  .value = 8,
+							  .size = 4,
+							  .is_signed = 1};
+	library_set(&lib);
+	fail_to_prepare(&db, "SELEC 1; and more", 7, 1);
+	assert_int_equal(statement(0)->hdr.flags, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED);
+	assert_int_equal(statement(0)->conn, (u64)&db);
+	assert_int_equal(text(0)->total_len, 7);
+	assert_int_equal(error(0)->number, 1);
+	fail_to_prepare(&db, "SELEC", -1, 1);
+	assert_int_equal(text(1)->total_len, 5);
+	/* is tried again */
+	fail_to_prepare(&db, "SELECT 1", -1, 17);
+	fail_to_prepare(&db, "SELECT 1", -1, 513);
+	/* inside a statement: a virtual table's own */
+	enter(SYM_sqlite3_step, 1, CALLER, (u64)&s, 0, 0);
+	fail_to_prepare(&db, "SELEC", -1, 1);
+	leave(1, 101);
+	assert_int_equal(statement(2)->hdr.flags, 0);
+	/* the schema is read: statements of its own, and a wait for a lock */
+	enter(SYM_sqlite3InitOne, 1, IN_LIBRARY, (u64)&db, 0, 0);
+	enter(SYM_sqlite3_step, 2, IN_LIBRARY, (u64)&s, 0, 0);
+	leave(2, 101);
+	fail_to_prepare(&db, "SELEC", -1, 1);
+	leave(1, 0);
+	assert_null(statement(3));
+	/* what it slept for is all that is known of how long it took */
+	enter(SYM_usleep, 0, IN_LIBRARY, 1, 0, 0);
+	fail_to_prepare(&db, "SELECT 1", -1, 5);
+	assert_int_equal(statement(3)->wait_ns, 1000);
+	assert_true(statement(3)->duration_ns >= 1000);
+	fail_to_prepare(&db, "SELECT 1", -1, 5);
+	assert_int_equal(statement(4)->wait_ns, 0);
+	assert_null(statement(5));
+}
+
 static void the_librarys_own_statements_do_not_count(void **state)
 {
 	struct fake_db db = {0};
@@ -434,6 +501,7 @@ int main(void)
 		TEST(changed_rows_count_unless_the_statement_only_reads),
 		TEST(a_failure_has_code_and_message),
 		TEST(a_failed_prepare_is_a_failed_statement),
+		TEST(a_failure_is_told_by_the_place_that_only_failures_reach),
 		TEST(the_librarys_own_statements_do_not_count),
 		TEST(a_call_left_by_longjmp_is_noticed),
 		TEST(exec_is_not_trusted_to_keep_its_text),

@@ -486,11 +486,20 @@ static void libpq_sites(void **state)
 static void sqlite_sites(void **state)
 {
 	struct lite *l = lite_or_skip(state);
+	int named;
 
-	if (probe_of(&l->lib, "sqlite3LockAndPrepare")) {
+	if (probe_of(&l->lib, "sqlite3Prepare") || probe_of(&l->lib, "sqlite3LockAndPrepare")) {
 		assert_null(probe_of(&l->lib, "sqlite3_prepare_v2"));
-		every_site_is_cheap_and_in_its_function(&l->lib,
-							probe_of(&l->lib, "sqlite3_finalize") ? 6 : 5);
+		assert_true(!probe_of(&l->lib, "sqlite3Prepare") ||
+			    !probe_of(&l->lib, "sqlite3LockAndPrepare"));
+		/* step, two of open and of close; what is found inside has no name of its own */
+		named = 5 + !!probe_of(&l->lib, "sqlite3_finalize");
+		if (probe_of(&l->lib, "sqlite3Prepare")) {
+			assert_non_null(probe_of(&l->lib, "sqlite3InitOne"));
+			assert_non_null(probe_of(&l->lib, "sqlite3VtabCallConnect"));
+			named += 2;
+		}
+		every_site_is_cheap_and_in_its_function(&l->lib, named);
 	} else {
 		assert_non_null(probe_of(&l->lib, "sqlite3_prepare_v2"));
 		assert_non_null(probe_of(&l->lib, "sqlite3_prepare"));

@@ -136,7 +136,7 @@ static void binaries_by_name(void **state)
 static void operands(void **state)
 {
 	const char *args = "-4@%esi 8@16(%rbp) 4@$5 8@-8(%rax,%rbx,4) -2@%r9w 8@(%rsp) 8@%xmm0 8@name(%rip)";
-	struct apm_span_place p;
+	struct apm_place p;
 
 	assert_int_equal(usdt_argument(args, 1, &p), 0);
 	assert_int_equal(p.where, APM_WHERE_REGISTER);
@@ -146,7 +146,7 @@ static void operands(void **state)
 	assert_int_equal(usdt_argument(args, 2, &p), 0);
 	assert_int_equal(p.where, APM_WHERE_MEMORY);
 	assert_int_equal(p.value, 16);
-	assert_int_equal(p.index, APM_SPAN_NO_INDEX);
+	assert_int_equal(p.index, APM_NO_INDEX);
 	assert_false(p.is_signed);
 	assert_int_equal(usdt_argument(args, 3, &p), 0);
 	assert_int_equal(p.where, APM_WHERE_CONSTANT);

@@ -10,6 +10,7 @@
 
 #include "abi/event.h"
 #include "collect/accessor.h"
+#include "collect/lib_sqlite_prepare.h"
 #include "lib/sqlite.h"
 
 #define VDBE_MAGIC_RUN 0x2df20da3 /* vdbeInt.h up to 3.37: "ready to run or running" */
@@ -255,67 +256,42 @@ static void prove_message(const struct lib_file *lf, struct lib_match *m)
 		lib_missing(m, "message", "sqlite3_errmsg");
 }
 
-/* ---- sqlite3LockAndPrepare ---- */
+/* ---- where probes go ---- */
 
-/*
- * sqlite3_prepare and _v2 (db, sql, bytes, stmt, tail) and _v3 (db, sql, bytes, flags, stmt, tail) differ in
- * the flags only and pass the rest on: to (db, sql, bytes, flags, NULL, stmt, tail). It is that function if
- * all three make one such call.
- */
-struct prepare {
-	int stmt_arg; /* which argument of the public function is `stmt` */
-	uint64_t addr;
-	int calls, others;
-};
-
-static void prepare_call(struct sym_run *r, const struct sym_call *call, void *arg)
-{
-	struct prepare *p = arg;
-	int64_t old;
-
-	if (!sym_is_arg(r, call->arg[0], 0) || !sym_is_arg(r, call->arg[1], 1) ||
-	    !sym_is_arg(r, call->arg[2], 2))
-		return;
-	if (call->arg[5] != p->stmt_arg || call->stack_arg != p->stmt_arg + 1 ||
-	    !sym_is_const(r, call->arg[4], &old) || old || !call->addr ||
-	    (p->calls && p->addr != call->addr)) {
-		p->others++;
-		return;
-	}
-	p->addr = call->addr;
-	p->calls++;
-}
-
-static uint64_t common_prepare(const struct lib_file *lf)
-{
-	static const struct {
-		const char *name;
-		int stmt_arg;
-	} public[] = {{"sqlite3_prepare", 3}, {"sqlite3_prepare_v2", 3}, {"sqlite3_prepare_v3", 4}};
-	uint64_t addr = 0;
-
-	for (size_t i = 0; i < sizeof(public) / sizeof(*public); i++) {
-		const struct elf_symbol *fn = lib_find(lf, public[i].name);
-		struct prepare p = {.stmt_arg = public[i].stmt_arg};
-		struct sym_events events = {.on_call = prepare_call, .arg = &p};
-
-		if (!fn && i == 2)
-			continue; /* before 3.20 */
-		if (!fn || sym_run(lf->code, fn->addr, fn->size, &events) || !p.calls || p.others ||
-		    (addr && addr != p.addr))
-			return 0;
-		addr = p.addr;
-	}
-	return addr;
-}
-
-static int has_prepare_probe(const struct lib_match *m)
+static int has_probe(const struct lib_match *m, const char *name)
 {
 	for (size_t i = 0; i < m->probe_count; i++) {
-		if (!strcmp(m->probe[i].symbol->name, "sqlite3LockAndPrepare"))
+		if (!strcmp(m->probe[i].symbol->name, name))
 			return 1;
 	}
 	return 0;
+}
+
+/* One place tells of a text that did not compile: the best of those that can be found. */
+static int locate_prepare(const struct lib_file *lf, const struct lib_match *m, const char *name,
+			  const struct elf_symbol *named, struct elf_symbol *fn)
+{
+	struct apm_place place[APM_FAILED_MAX];
+	uint64_t common = sqlite_common_prepare(lf);
+
+	memset(fn, 0, sizeof(*fn));
+	if (!strcmp(name, "sqlite3Prepare")) {
+		if (common && lib_find(lf, "sqlite3InitOne") && lib_find(lf, "sqlite3VtabCallConnect"))
+			fn->addr = sqlite_prepare_failed(lf, common, place);
+		return fn->addr != 0;
+	}
+	if (has_probe(m, "sqlite3Prepare"))
+		return 0;
+	if (!strcmp(name, "sqlite3LockAndPrepare")) {
+		fn->addr = common;
+		if (named && named->addr == common)
+			*fn = *named;
+		return common != 0;
+	}
+	if (!named || has_probe(m, "sqlite3LockAndPrepare"))
+		return 0;
+	*fn = *named;
+	return 1;
 }
 
 static int locate(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
@@ -327,16 +303,12 @@ static int locate(const struct lib_file *lf, const struct lib_match *m, const st
 		memset(fn, 0, sizeof(*fn));
 		return !code_stub(lf->code, symbol->name, &fn->addr);
 	}
-	if (!strcmp(symbol->name, "sqlite3LockAndPrepare")) {
-		memset(fn, 0, sizeof(*fn));
-		fn->addr = common_prepare(lf);
-		if (named && named->addr == fn->addr)
-			*fn = *named;
-		return fn->addr != 0;
-	}
+	if (strstr(symbol->name, "repare"))
+		return locate_prepare(lf, m, symbol->name, named, fn);
 	if (!named)
 		return 0;
-	if (!strncmp(symbol->name, "sqlite3_prepare", strlen("sqlite3_prepare")) && has_prepare_probe(m))
+	if ((!strcmp(symbol->name, "sqlite3InitOne") || !strcmp(symbol->name, "sqlite3VtabCallConnect")) &&
+	    !has_probe(m, "sqlite3Prepare"))
 		return 0;
 	/* only where nothing else tells that an execution was given up between rows */
 	if (!strcmp(symbol->name, "sqlite3_reset") &&
@@ -364,6 +336,14 @@ static void prove_runs(const struct lib_file *lf, struct lib_match *m)
 			 &m->facts.off[APM_OFF_LITE_STMT_RUNS]);
 }
 
+static void prove_failed(const struct lib_file *lf, struct lib_match *m)
+{
+	uint64_t common = sqlite_common_prepare(lf);
+
+	if (common)
+		sqlite_prepare_failed(lf, common, m->facts.failed);
+}
+
 static void prove_sleep(const struct lib_file *lf, struct lib_match *m)
 {
 	uint64_t stub;
@@ -379,6 +359,7 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 	prove_value(lf, m);
 	prove_message(lf, m);
 	prove_sleep(lf, m);
+	prove_failed(lf, m);
 	lib_version(lf, m, "sqlite3_libversion_number", 1000); /* 3040001 is 3.40.1 */
 	prove_runs(lf, m);
 }

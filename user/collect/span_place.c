@@ -86,20 +86,20 @@ static struct span_spot *spot_add(struct search *s, uint64_t addr, uint8_t role)
 /* ---- values ---- */
 
 static int place_register(const struct search *s, unsigned int number, const struct value_type *type,
-			  struct apm_span_place *out)
+			  struct apm_place *out)
 {
 	if (number > s->regs.count)
 		return -ENOENT;
-	*out = (struct apm_span_place){.reg = s->regs.arg[number - 1],
-				       .index = APM_SPAN_NO_INDEX,
-				       .where = APM_WHERE_REGISTER,
-				       .size = type->size,
-				       .is_signed = type->is_signed};
+	*out = (struct apm_place){.reg = s->regs.arg[number - 1],
+				  .index = APM_NO_INDEX,
+				  .where = APM_WHERE_REGISTER,
+				  .size = type->size,
+				  .is_signed = type->is_signed};
 	return 0;
 }
 
 static int place_operand(const char *args, unsigned int number, const struct value_type *type,
-			 struct apm_span_place *out)
+			 struct apm_place *out)
 {
 	int err = usdt_argument(args, number, out);
 
@@ -113,7 +113,7 @@ static int place_operand(const char *args, unsigned int number, const struct val
 
 /* Where an argument stands: in a register of a function (args is NULL), or as a static probe says. */
 static int place_argument(const struct search *s, const char *args, const struct span_argument *arg,
-			  struct apm_span_place *out)
+			  struct apm_place *out)
 {
 	int err = args ? place_operand(args, arg->number, arg->type, out)
 		       : place_register(s, arg->number, arg->type, out);
@@ -154,11 +154,11 @@ static int site_values(const struct search *s, const char *args, struct apm_span
 
 static void site_ret(const struct search *s, struct apm_span_site *site)
 {
-	site->ret = (struct apm_span_place){.reg = s->regs.ret,
-					    .index = APM_SPAN_NO_INDEX,
-					    .where = APM_WHERE_REGISTER,
-					    .size = s->rule->ret_type->size,
-					    .is_signed = s->rule->ret_type->is_signed};
+	site->ret = (struct apm_place){.reg = s->regs.ret,
+				       .index = APM_NO_INDEX,
+				       .where = APM_WHERE_REGISTER,
+				       .size = s->rule->ret_type->size,
+				       .is_signed = s->rule->ret_type->is_signed};
 }
 
 /* ---- the exits of a function ---- */

@@ -119,7 +119,7 @@ int usdt_register(const char *name, size_t len)
 	return -ENOENT;
 }
 
-static int read_size(const char *text, char **end, struct apm_span_place *out)
+static int read_size(const char *text, char **end, struct apm_place *out)
 {
 	long size = strtol(text, end, 10);
 
@@ -134,7 +134,7 @@ static int read_size(const char *text, char **end, struct apm_span_place *out)
 }
 
 /* "(%rax)", "(%rax,%rbx)", "(%rax,%rbx,4)", after an offset */
-static int read_memory(const char *text, size_t len, struct apm_span_place *out)
+static int read_memory(const char *text, size_t len, struct apm_place *out)
 {
 	const char *end = text + len - 1, *comma = memchr(text, ',', len), *second = NULL;
 	int reg, index;
@@ -142,7 +142,7 @@ static int read_memory(const char *text, size_t len, struct apm_span_place *out)
 	if (len < 3 || *end != ')')
 		return -ENOTSUP;
 	out->where = APM_WHERE_MEMORY;
-	out->index = APM_SPAN_NO_INDEX;
+	out->index = APM_NO_INDEX;
 	out->scale = 1;
 	reg = usdt_register(text + 1, (size_t)((comma ? comma : end) - text - 1));
 	if (reg < 0)
@@ -162,7 +162,7 @@ static int read_memory(const char *text, size_t len, struct apm_span_place *out)
 	return 0;
 }
 
-static int read_operand(const char *text, size_t len, struct apm_span_place *out)
+static int read_operand(const char *text, size_t len, struct apm_place *out)
 {
 	const char *paren = memchr(text, '(', len);
 	char *end;
@@ -188,7 +188,7 @@ static int read_operand(const char *text, size_t len, struct apm_span_place *out
 	return read_memory(paren, len - (size_t)(paren - text), out);
 }
 
-int usdt_argument(const char *args, unsigned int number, struct apm_span_place *out)
+int usdt_argument(const char *args, unsigned int number, struct apm_place *out)
 {
 	char *operand;
 	size_t len;
@@ -200,7 +200,7 @@ int usdt_argument(const char *args, unsigned int number, struct apm_span_place *
 		if (number > 1)
 			args += strcspn(args, " ");
 	}
-	*out = (struct apm_span_place){.index = APM_SPAN_NO_INDEX};
+	*out = (struct apm_place){.index = APM_NO_INDEX};
 	if (read_size(args, &operand, out))
 		return -ENOTSUP;
 	operand++;

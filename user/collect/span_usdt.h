@@ -23,7 +23,7 @@ int usdt_each(struct elf_file *f, int (*fn)(const struct usdt_probe *probe, void
  * Where argument `number` (from 1) of a probe with these `args` ("-4@%esi 8@16(%rbp)") stands. 0; -ENOENT
  * when there are not so many; -ENOTSUP for an operand that is not understood (other machines, SSE registers).
  */
-int usdt_argument(const char *args, unsigned int number, struct apm_span_place *out);
+int usdt_argument(const char *args, unsigned int number, struct apm_place *out);
 
 /* The offset in struct pt_regs of a register of x86-64 ("%eax", "%r9d"), -ENOENT when it has no such name. */
 int usdt_register(const char *name, size_t len);

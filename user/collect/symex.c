@@ -265,6 +265,52 @@ void state_forget(struct sym_run *r, struct sym_state *s)
 	}
 }
 
+/* ---- where a value stands ---- */
+
+/* System V ABI for AMD64: rbx rbp r12 r13 r14 r15, and where struct pt_regs has them
+ * (arch/x86/include/uapi/asm/ptrace.h). */
+static const struct {
+	uint8_t reg;
+	uint16_t off;
+} preserved[] = {{RBX, 40}, {RBP, 32}, {R12, 24}, {R13, 16}, {R14, 8}, {R15, 0}};
+#define PT_REGS_RSP 152
+
+/* Whole, or the low `size` bytes of what was put there. */
+static int is_value(const struct sym_run *r, int32_t held, int32_t id, uint8_t size)
+{
+	const struct sym_node *n = sym_node(r, held);
+
+	return held == id || (n->kind == SYM_CUT && n->a == id && n->size >= size);
+}
+
+int sym_place(const struct sym_run *r, int32_t id, uint8_t size, struct apm_place *out)
+{
+	const struct sym_state *s = r->state;
+	int64_t top, off;
+	int32_t stack = sym_base(r, s->reg[RSP], &top);
+
+	*out = (struct apm_place){.index = APM_NO_INDEX, .size = size};
+	for (size_t i = 0; i < sizeof(preserved) / sizeof(preserved[0]); i++) {
+		if (is_value(r, s->reg[preserved[i].reg], id, size)) {
+			out->where = APM_WHERE_REGISTER;
+			out->reg = preserved[i].off;
+			return 0;
+		}
+	}
+	for (int i = s->mem_count - 1; i >= 0; i--) {
+		const struct sym_mem *m = &s->mem[i];
+
+		off = m->off - top;
+		if (m->base == stack && off >= 0 && m->size >= size && is_value(r, m->value, id, size)) {
+			out->where = APM_WHERE_MEMORY;
+			out->reg = PT_REGS_RSP;
+			out->value = off;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 /* ---- conditions ---- */
 
 static int64_t sign_extend(int64_t v, uint8_t size)

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "abi/place.h"
 #include "collect/insn.h"
 
 enum sym_kind {
@@ -64,6 +65,7 @@ struct sym_events {
 	void (*on_store)(struct sym_run *run, int32_t base, int64_t off, uint8_t size, int32_t value,
 			 void *arg);
 	void (*on_cond)(struct sym_run *run, const struct sym_cond *cond, void *arg); /* each branch taken */
+	void (*on_insn)(struct sym_run *run, void *arg); /* before instruction run->at */
 	void *arg;
 };
 
@@ -78,7 +80,7 @@ struct sym_run {
 	uint32_t steps; /* instructions left */
 	uint64_t at;	/* the instruction that the run has come to */
 	const struct sym_state *state;
-	int failed;	/* limits were hit: nothing is proven */
+	int failed; /* limits were hit: nothing is proven */
 	struct sym_node node[SYM_NODES];
 	int32_t hash[SYM_NODES * 2];
 	int32_t node_count;
@@ -115,6 +117,11 @@ const struct sym_cond *sym_last_cond(const struct sym_run *run);
 int sym_register(const struct sym_run *run, int32_t id);
 /* 1 when an argument is part of the expression. */
 int sym_mentions_args(const struct sym_run *run, int32_t id);
+/*
+ * Where a function that is called at run->at would leave expression `id` alone: a register that it has to
+ * preserve, or the stack, `size` bytes. 0 with the place as the kernel sees it, -ENOENT when there is none.
+ */
+int sym_place(const struct sym_run *run, int32_t id, uint8_t size, struct apm_place *out);
 /* Calls fn for each load inside the expression, outermost first. */
 void sym_each_load(const struct sym_run *run, int32_t id,
 		   void (*fn)(const struct sym_run *, int32_t load, void *), void *arg);

@@ -8,6 +8,9 @@
 #define SYM_MEMS  64
 #define SYM_LOOPS 48
 
+/* In the order of the encoding. */
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REG = -1 };
+
 struct sym_mem {
 	int32_t base, value;
 	int64_t off;
@@ -16,7 +19,7 @@ struct sym_mem {
 
 /* One path: copied where it forks. */
 struct sym_state {
-	int32_t reg[16]; /* in the order of the x86 encoding: rax rcx rdx rbx rsp rbp rsi rdi r8…r15 */
+	int32_t reg[16];
 	int32_t flag_lhs, flag_rhs; /* the flags are those of cmp lhs, rhs; -1 = not known */
 	uint8_t flag_size;
 	int mem_count;

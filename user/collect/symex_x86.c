@@ -11,8 +11,6 @@
 
 #define MAX_PASSES 3
 
-enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, NO_REG = -1 };
-
 struct reg_ref {
 	int8_t index; /* NO_REG: none of the sixteen */
 	uint8_t size;
@@ -298,7 +296,7 @@ static void do_unknown(struct sym_run *r, struct sym_state *s, const cs_insn *in
 static int32_t do_call(struct sym_run *r, struct sym_state *s, const cs_insn *insn, int is_tail)
 {
 	static const int8_t arg_reg[6] = {RDI, RSI, RDX, RCX, R8, R9};
-	static const int8_t clobbered[] = {RCX, RDX, RSI, RDI, R8, R9, 10, 11};
+	static const int8_t clobbered[] = {RCX, RDX, RSI, RDI, R8, R9, R10, R11};
 	struct sym_call *call;
 
 	if (r->call_count == SYM_CALLS) {
@@ -519,6 +517,8 @@ void path_run(struct sym_run *r, struct sym_state *s, uint64_t addr)
 		r->steps--;
 		r->at = addr;
 		r->state = s;
+		if (r->events->on_insn)
+			r->events->on_insn(r, r->events->arg);
 		next = addr + insn->size;
 		flow = insn_flow(r->code, insn, &target);
 		switch (flow) {
