@@ -42,7 +42,7 @@ static void list_add(char *list, size_t size, const char *item)
 		snprintf(list + len, size - len, "%s%s", len ? ", " : "", item);
 }
 
-static void recognise(const struct target_file *file, struct found_libraries *out)
+static void recognise(const struct target_file *file, const char *note, struct found_libraries *out)
 {
 	struct proc_map map = {.start = file->map_start,
 			       .end = file->map_end,
@@ -62,8 +62,8 @@ static void recognise(const struct target_file *file, struct found_libraries *ou
 	for (int i = 0; i < n; i++) {
 		char item[48];
 
-		snprintf(item, sizeof(item), "%s%s%s%s", match[i].name, *match[i].version ? " " : "",
-			 match[i].version, match[i].is_static ? " (static)" : "");
+		snprintf(item, sizeof(item), "%s%s%s%s%s", match[i].name, *match[i].version ? " " : "",
+			 match[i].version, match[i].is_static ? " (static)" : "", note);
 		list_add(out->text, sizeof(out->text), item);
 	}
 	elf_file_close(f);
@@ -84,11 +84,24 @@ static int scan_file(const struct target_file *file, void *arg)
 	if (!known)
 		return -ENOMEM;
 	if (is_new)
-		recognise(file, known);
+		recognise(file, "", known);
 	if (*known->text) {
 		list_add(s->c->libraries, sizeof(s->c->libraries), known->text);
 		s->c->traceable = 1;
 	}
+	return 0;
+}
+
+static int scan_moved(const struct target_file *file, void *arg)
+{
+	struct scan *s = arg;
+	struct found_libraries found = {{0}};
+
+	recognise(file, " (code moved)", &found);
+	if (!*found.text)
+		return 0;
+	list_add(s->c->libraries, sizeof(s->c->libraries), found.text);
+	s->c->moved = 1;
 	return 0;
 }
 
@@ -128,6 +141,8 @@ static int look_at(struct search *s, pid_t pid)
 	struct scan scan = {s, &c};
 	int err = target_files(pid, scan_file, &scan);
 
+	if (!err)
+		err = target_moved_files(pid, scan_moved, &scan);
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	netpeers_each(s->peers, pid, scan_peer, &scan);
@@ -227,6 +242,10 @@ static void add_row(struct strbuf *out, const struct candidate *c)
 	}
 	if (c->traceable)
 		strbuf_addf(out, "          trace it     sudo apm-bpf --pid %d\n", (int)c->info.pid);
+	else if (c->moved)
+		strbuf_adds(out,
+			    "          not traceable: its library's code was moved to memory without a file "
+			    "(huge pages), where no probe can stand\n");
 	else
 		strbuf_adds(out, "          not traceable: its driver uses none of the client libraries that "
 				 "are watched\n");

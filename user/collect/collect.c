@@ -168,6 +168,20 @@ static int attach_mapped(const struct target_file *file, void *arg)
 	return 0;
 }
 
+static int say_moved(const struct target_file *file, void *arg)
+{
+	struct proc_map map = {.start = file->map_start,
+			       .end = file->map_end,
+			       .inode = file->inode,
+			       .dev = file->dev,
+			       .path = file->path};
+	int fd = proc_map_open(file->pid, &map);
+
+	if (fd >= 0)
+		files_say_moved(arg, fd, file->path, file->pid);
+	return 0;
+}
+
 int collect_attach_process(struct collect *c, pid_t pid)
 {
 	struct attach_visit v = {.c = c};
@@ -182,6 +196,8 @@ int collect_attach_process(struct collect *c, pid_t pid)
 		v.unsafe = unsafe;
 	}
 	err = target_files(pid, attach_mapped, &v);
+	if (!err)
+		target_moved_files(pid, say_moved, c->files);
 	return err ? err : v.libraries;
 }
 

@@ -15,7 +15,8 @@
 #include "lib/libpq.h"
 #include "log.h"
 
-#define MATCHES_MAX 4 /* client libraries in one file */
+#define MATCHES_MAX 4	 /* client libraries in one file */
+#define MOVED_MAX   4096 /* files whose code was moved */
 
 /* One library in a file, and what it takes to attach its probes in another way. */
 struct copy {
@@ -38,6 +39,7 @@ struct files {
 	struct files_events events;
 	struct table *by_stat; /* struct file, by what stat() says */
 	struct table *by_map;  /* int: its libraries, by what /proc/PID/maps says: some file systems differ */
+	struct table *moved;   /* {process, inode} of which it was said that its code was moved */
 	struct lib_match *match;
 	uint16_t next_lib_id;
 	unsigned int attached, sites;
@@ -73,8 +75,9 @@ struct files *files_new(const struct loader *l, const struct files_events *event
 	f->next_lib_id = 1;
 	f->by_stat = table_new(0, sizeof(struct file), file_drop, NULL);
 	f->by_map = table_new(0, sizeof(int), NULL, NULL);
+	f->moved = table_new(MOVED_MAX, 1, NULL, NULL);
 	f->match = calloc(MATCHES_MAX, sizeof(*f->match));
-	if (!f->by_stat || !f->by_map || !f->match) {
+	if (!f->by_stat || !f->by_map || !f->moved || !f->match) {
 		files_free(f);
 		errno = ENOMEM;
 		return NULL;
@@ -122,6 +125,7 @@ void files_free(struct files *f)
 		files_detach(f);
 	table_free(f->by_stat);
 	table_free(f->by_map);
+	table_free(f->moved);
 	free(f->match);
 	free(f);
 }
@@ -401,6 +405,27 @@ static int examine(struct files *f, struct file *file, int fd, const char *path,
 		attach_match(f, file, &f->match[i], fd, path, pid, unsafe);
 	elf_file_close(elf);
 	return file->libraries;
+}
+
+void files_say_moved(struct files *f, int fd, const char *path, pid_t pid)
+{
+	struct elf_file *elf = NULL;
+	struct stat st;
+	int is_new = 0, count = 0, i;
+
+	if (!fstat(fd, &st))
+		table_put(f->moved, (struct table_key){(uint64_t)pid, st.st_ino}, &is_new);
+	if (is_new)
+		elf = elf_file_open(NULL, dup(fd));
+	if (elf)
+		count = lib_recognise(elf, f->match, MATCHES_MAX, NULL);
+	for (i = 0; i < count; i++)
+		say_missing(
+			f, &f->match[i], path, pid,
+			"its code, or a part of it, was moved to memory without a file (for huge pages, as a "
+			"rule): no probe can stand there, and what is called there is not seen");
+	elf_file_close(elf);
+	close(fd);
 }
 
 /* ---- files that turn out to be used where stacks are switched ---- */

@@ -42,6 +42,9 @@ int files_known(const struct files *f, dev_t map_dev, uint64_t inode);
  */
 int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid,
 	      const char *unsafe);
+/* Says, once for a process, of each library in the file open at `fd` (which is taken over) that its code was
+ * moved: no probe is met. */
+void files_say_moved(struct files *f, int fd, const char *path, pid_t pid);
 /* Attached libraries with two sets of probes. */
 unsigned int files_with_sets(struct files *f);
 /*

@@ -53,6 +53,18 @@ static int is_file_code(const struct proc_map *m)
 	return m->exec && m->inode && m->path[0] == '/';
 }
 
+static struct target_file target_file_of(pid_t pid, const struct proc_map *m)
+{
+	return (struct target_file){.dev = m->dev,
+				    .inode = m->inode,
+				    .pid = pid,
+				    .map_start = m->start,
+				    .map_end = m->end,
+				    .path = (char *)m->path,
+				    .deleted = m->deleted,
+				    .fd = -1};
+}
+
 int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg), void *arg)
 {
 	struct proc_maps maps = {0};
@@ -60,7 +72,7 @@ int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg)
 
 	for (size_t i = 0; !err && i < maps.count; i++) {
 		const struct proc_map *m = &maps.map[i];
-		struct target_file file = {.fd = -1};
+		struct target_file file;
 		int seen = !is_file_code(m);
 
 		for (size_t k = 0; k < i && !seen; k++)
@@ -68,14 +80,45 @@ int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg)
 			       maps.map[k].dev == m->dev;
 		if (seen)
 			continue;
-		file.dev = m->dev;
-		file.inode = m->inode;
-		file.pid = pid;
-		file.map_start = m->start;
-		file.map_end = m->end;
-		file.path = (char *)m->path;
-		file.deleted = m->deleted;
+		file = target_file_of(pid, m);
 		err = fn(&file, arg);
+	}
+	proc_maps_free(&maps);
+	return err;
+}
+
+static int is_same_file(const struct proc_map *a, const struct proc_map *b)
+{
+	return a->inode == b->inode && a->dev == b->dev;
+}
+
+/*
+ * The mappings of a loaded file follow one another. Executable ones of something else that join two of them took
+ * the place of the file's own; elsewhere they are a neighbour's.
+ */
+static int is_moved(const struct proc_maps *maps, size_t first)
+{
+	const struct proc_map *m = &maps->map[first];
+	size_t i = first + 1;
+
+	while (i < maps->count && maps->map[i].exec && !is_same_file(&maps->map[i], m) &&
+	       maps->map[i].start == maps->map[i - 1].end)
+		i++;
+	return i > first + 1 && i < maps->count && is_same_file(&maps->map[i], m) &&
+	       maps->map[i].start == maps->map[i - 1].end;
+}
+
+int target_moved_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg), void *arg)
+{
+	struct proc_maps maps = {0};
+	int err = proc_maps_read(pid, &maps);
+
+	for (size_t i = 0; !err && i < maps.count; i++) {
+		const struct proc_map *m = &maps.map[i];
+		struct target_file file = target_file_of(pid, m);
+
+		if (m->inode && m->path[0] == '/' && is_moved(&maps, i))
+			err = fn(&file, arg);
 	}
 	proc_maps_free(&maps);
 	return err;

@@ -29,6 +29,12 @@ struct target_file {
 int target_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg), void *arg);
 
 /*
+ * The same for each mapped file that has code of other memory within: what a program does that wants huge pages
+ * for its code, or a library's. No probe is met there. map_start and map_end are those of what is left before it.
+ */
+int target_moved_files(pid_t pid, int (*fn)(const struct target_file *file, void *arg), void *arg);
+
+/*
  * Judges a whole process: 1 when return probes are safe in it. Not safe, with *why: a mapped module other
  * than libc or the loader defines poll/recv/read/connect, imports mysql_*_start/_cont or
  * swapcontext/makecontext, has Boost.Context (jump_fcontext, make_fcontext), libco, gevent's or swoole's
@@ -62,6 +68,7 @@ struct candidate {
 	char connections[256]; /* "127.0.0.1:5432 (postgresql)", sockets to well-known database ports and
 				  paths */
 	int traceable;	       /* has a supported library */
+	int moved;	       /* has one whose code is not the file's: target_moved_files() */
 };
 /* All candidates, traceable ones first. 0 or -errno; free with candidates_free(). */
 int candidates_list(struct candidate **list, size_t *count);
