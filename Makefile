@@ -56,7 +56,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$(BUILD)/%)
 DEMO_SRC := $(wildcard tools/demo.d/*.c)
 DEMO_BIN := $(DEMO_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help test test-unit test-kernels demo bench bench-scale bench-report bench-diff deb fuzz lint install uninstall clean
+.PHONY: all help test test-unit test-modules test-kernels demo bench bench-scale bench-report bench-diff deb fuzz lint install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -66,6 +66,7 @@ help:
 	@echo 'make            build $(BUILD)/apm-bpf (no root, no BTF on the build host)'
 	@echo 'make test       everything; live tests need root (else they are skipped and counted)'
 	@echo 'make test-unit  what needs no root'
+	@echo 'make test-modules  what npm has for the tests: better-sqlite3, and SQLite'"'"'s source in it (network; else they are skipped)'
 	@echo 'make soak       200 rounds of attach and detach under load (root)'
 	@echo 'make demo       trace a small shop with planted faults (root)'
 	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
@@ -180,6 +181,17 @@ test-unit: $(UNIT_BIN) $(HOST_BIN) $(BUILD)/apm-bpf
 
 test: all $(UNIT_BIN) $(HOST_BIN) $(ABI_BIN) $(LIVE_BIN) $(BENCH_BIN) $(FUZZ_BIN) $(DEMO_BIN)
 	tests/run unit host replay abi verify fuzz tree live
+
+# A module of node with SQLite inside, and the source of SQLite for programs of Go and with musl. First what is only fetched.
+MODULE := $(BUILD)/node_modules/better-sqlite3
+test-modules: $(MODULE)/build/Release/better_sqlite3.node
+$(MODULE)/build/Release/better_sqlite3.node: $(MODULE)/deps/sqlite3/sqlite3.c
+	$(call say,NODE)
+	$(Q)cd $(BUILD) && npm rebuild better-sqlite3 --loglevel=error
+$(MODULE)/deps/sqlite3/sqlite3.c:
+	@mkdir -p $(BUILD)
+	$(call say,FETCH)
+	$(Q)npm install better-sqlite3@12 --prefix $(BUILD) --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1
 
 soak: all $(LIVE_BIN)
 	tests/live/soak.py

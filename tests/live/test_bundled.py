@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 
-from harness import CLIENTS, SCRIPTS, Live, client, find_library, missing, postgres_bin
+from harness import CLIENTS, SCRIPTS, TOP, Live, Truth, client, find_library, missing, postgres_bin
 
-TOP = os.path.dirname(os.path.dirname(CLIENTS))
+MODULES = os.path.join(TOP, 'build', 'node_modules')  # make test-modules
 
 
 def wheels(live):
@@ -83,18 +83,28 @@ def libmysqlclient(live):
 
 
 def better_sqlite3(live):
-    folder = os.environ.get('NODE_PATH', os.path.join(TOP, 'node_modules'))
+    folder = os.environ.get('NODE_PATH', MODULES)
     env = {'NODE_PATH': folder}
     if not shutil.which('node') or subprocess.run(['node', '-e', 'new (require("better-sqlite3"))(":memory:")'], env=dict(os.environ, **env),
                                                   stderr=subprocess.DEVNULL, timeout=60).returncode:
-        live.skip('better-sqlite3', 'node cannot load it (npm install better-sqlite3 --prefix build)')
+        live.skip('better-sqlite3', 'node cannot load it (make test-modules)')
         return
     with live.section('better-sqlite3'):
         report, program = live.run(['node', os.path.join(SCRIPTS, 'use_better_sqlite3.js')], **env)
         live.exact('better-sqlite3', report, program.truth())
+    with live.section('two versions of SQLite'):
+        programs = [live.program(['node', os.path.join(SCRIPTS, 'use_better_sqlite3.js')], **env).ready(), live.program([client('lite_client'), 'steps']).ready()]
+        tracer = live.tracer('--json', '--top', 1000, '-p', programs[0].pid, '-p', programs[1].pid).ready()
+        truth = Truth()
+        for program in programs:
+            program.go().wait()
+            truth.read(program.truth_path)
+        report = tracer.report(30)
+        live.exact('two versions of SQLite at once', report, truth)
+        live.ok(len({line['subject'].split()[1] for line in report['coverage']['libraries']}) == 2, 'the coverage names both', report['coverage']['libraries'])
 
 
-def compiled(live, name, compiler, source, libraries, modes, *more):
+def compiled(live, name, compiler, source, libraries, modes, *more, library=None):
     """A program made here, for what few machines have."""
     path = os.path.join(live.dir, name)
     if not shutil.which(compiler):
@@ -107,9 +117,9 @@ def compiled(live, name, compiler, source, libraries, modes, *more):
         return
     for mode in modes:
         with live.section('%s %s' % (name, mode)):
-            report, program = live.run([path, mode], N=20)
+            report, program = live.run([path, mode], N=20, LD_LIBRARY_PATH='')
             live.exact('%s %s' % (name, mode), report, program.truth())
-            live.ok(path in str(report['coverage']['libraries']), 'the coverage names the program', report['coverage'])
+            live.ok((library or path) in str(report['coverage']['libraries']), 'the coverage names the program', report['coverage'])
 
 
 CPP = """extern "C" {
@@ -169,6 +179,26 @@ def static(live):
              '-l:libpgport.a', '-lssl', '-lcrypto', *ldap, '-lpthread', '-lm'], ('exec', 'prepared', 'errors', 'pipeline'))
 
 
+def musl(live):
+    """Another C library: the program static, and with musl's loader. Nothing distributed for it is packaged here, so SQLite is compiled."""
+    source = os.path.join(MODULES, 'better-sqlite3', 'deps', 'sqlite3')
+    if not shutil.which('musl-gcc') or not os.path.exists(source + '/sqlite3.c'):
+        live.skip('musl', 'no musl-gcc (musl-tools), or no source of SQLite (make test-modules)')
+        return
+    kept = os.path.join(CLIENTS, 'musl-sqlite3.o')
+    if not os.path.exists(kept) or os.path.getmtime(kept) < os.path.getmtime(source + '/sqlite3.c'):
+        subprocess.run(['musl-gcc', '-w', '-O1', '-g', '-fPIC', '-c', '-o', kept + '.new', source + '/sqlite3.c'], check=True, timeout=450)
+        os.rename(kept + '.new', kept)
+    shared = os.path.join(live.dir, 'musl', 'libsqlite3.so.0')
+    os.mkdir(os.path.dirname(shared))
+    subprocess.run(['musl-gcc', '-shared', '-Wl,-soname,libsqlite3.so.0', '-o', shared, kept], check=True, timeout=60)
+    clients = os.path.join(os.path.dirname(SCRIPTS), 'clients')
+    compiled(live, 'musl_static', 'musl-gcc', clients + '/lite_client.c', [kept], ('steps', 'errors', 'threads', 'fork', 'longjmp'), '-static', '-I', source)
+    compiled(live, 'musl_pie', 'musl-gcc', clients + '/lite_client.c', [kept], ('steps', 'nested'), '-static-pie', '-fPIE', '-I', source)
+    compiled(live, 'musl_dynamic', 'musl-gcc', clients + '/lite_client.c', [shared, '-Wl,-rpath,' + os.path.dirname(shared)], ('steps', 'errors', 'threads', 'fork'),
+             '-I', source, library=shared)
+
+
 def main():
     with Live(postgres=bool(postgres_bin())) as live:
         wheels(live)
@@ -176,6 +206,7 @@ def main():
         libmysqlclient(live)
         better_sqlite3(live)
         static(live)
+        musl(live)
 
 
 main()
