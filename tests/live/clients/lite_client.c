@@ -426,6 +426,24 @@ static void mode_fork(void)
 	family(1);
 }
 
+/* The child has its parent's memory and stack, and the parent stands still, until it ends. */
+static void mode_vfork(void)
+{
+	sqlite3 *db = ready_db();
+
+	for (int i = 0; i < repeat(); i++) {
+		pid_t child = vfork();
+
+		if (!child) {
+			once(db, SELECT_ALL, 0);
+			_exit(0);
+		}
+		once(db, "UPDATE item SET price = 1 WHERE id = 3", 0);
+		waitpid(child, NULL, 0);
+	}
+	sqlite3_close(db);
+}
+
 /* Becomes another program in the same process: EXEC holds its path and mode. */
 static void mode_become(void)
 {
@@ -511,13 +529,28 @@ static void mode_cpu(void)
 int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{"steps", mode_steps},	   {"partial", mode_partial}, {"interleave", mode_interleave},
-		{"before", mode_before},   {"bind", mode_bind},	      {"pause", mode_pause},
-		{"long", mode_long},	   {"exec", mode_exec},	      {"ddl", mode_ddl},
-		{"trigger", mode_trigger}, {"nested", mode_nested},   {"errors", mode_errors},
-		{"longjmp", mode_longjmp}, {"cancel", mode_cancel},   {"threads", mode_threads},
-		{"fork", mode_fork},	   {"become", mode_become},   {"hang", mode_hang},
-		{"steady", mode_steady},   {"cpu", mode_cpu},	      {NULL, NULL},
+		{"steps", mode_steps},
+		{"partial", mode_partial},
+		{"interleave", mode_interleave},
+		{"before", mode_before},
+		{"bind", mode_bind},
+		{"pause", mode_pause},
+		{"long", mode_long},
+		{"exec", mode_exec},
+		{"ddl", mode_ddl},
+		{"trigger", mode_trigger},
+		{"nested", mode_nested},
+		{"errors", mode_errors},
+		{"longjmp", mode_longjmp},
+		{"cancel", mode_cancel},
+		{"threads", mode_threads},
+		{"fork", mode_fork},
+		{"vfork", mode_vfork},
+		{"become", mode_become},
+		{"hang", mode_hang},
+		{"steady", mode_steady},
+		{"cpu", mode_cpu},
+		{NULL, NULL},
 	};
 
 	return truth_main("sqlite", modes, argc, argv);
