@@ -140,6 +140,7 @@ enum sql_keyword {
 	KW_LOAD,
 	KW_LOCK,
 	KW_LOOP,
+	KW_MANNER, /* LOW_PRIORITY, IGNORE, CONCURRENTLY …: how it is done, and no table's name */
 	KW_MERGE,
 	KW_MINUS,
 	KW_MODIFIER,
@@ -155,7 +156,6 @@ enum sql_keyword {
 	KW_OVERLAPS,
 	KW_PASSWORD,
 	KW_PREPARE,
-	KW_PRIORITY, /* of MySQL's writes: LOW_PRIORITY, IGNORE … */
 	KW_PROCEDURE,
 	KW_RECURSIVE,
 	KW_REFERENCES,

@@ -48,19 +48,19 @@ static const struct sql_word words_4[] = {
 };
 
 static const struct sql_word words_5[] = {
-	{"abort", KW_ABORT, F},	 {"admin", KW_OTHER, F},    {"after", KW_OTHER, F}, {"alter", KW_ALTER, R},
-	{"array", KW_ARRAY, R},	 {"begin", KW_BEGIN, R},    {"bytea", KW_OTHER, F}, {"cache", KW_OTHER, F},
-	{"chain", KW_OTHER, F},	 {"check", KW_OTHER, R},    {"close", KW_OTHER, F}, {"count", KW_COUNT, F},
-	{"cross", KW_OTHER, R},	 {"event", KW_EVENT, F},    {"false", KW_FALSE, O}, {"fetch", KW_OTHER, R},
-	{"first", KW_OTHER, R},	 {"float", KW_OTHER, F},    {"flush", KW_OTHER, F}, {"grant", KW_GRANT, R},
-	{"group", KW_GROUP, R},	 {"ilike", KW_OTHER, R},    {"index", KW_INDEX, R}, {"inner", KW_OTHER, R},
-	{"jsonb", KW_OTHER, F},	 {"level", KW_OTHER, F},    {"limit", KW_LIMIT, R}, {"local", KW_MODIFIER, F},
-	{"login", KW_OTHER, F},	 {"merge", KW_MERGE, V},    {"minus", KW_MINUS, T}, {"names", KW_OTHER, F},
-	{"nulls", KW_OTHER, F},	 {"order", KW_ORDER, R},    {"outer", KW_OTHER, R}, {"owner", KW_OTHER, F},
-	{"purge", KW_OTHER, F},	 {"quick", KW_PRIORITY, F}, {"reset", KW_OTHER, F}, {"right", KW_OTHER, R},
-	{"rlike", KW_OTHER, R},	 {"share", KW_OTHER, F},    {"start", KW_START, R}, {"table", KW_TABLE, R},
-	{"union", KW_UNION, R},	 {"until", KW_OTHER, F},    {"using", KW_USING, R}, {"valid", KW_OTHER, F},
-	{"value", KW_VALUES, F}, {"where", KW_WHERE, R},    {"while", KW_WHILE, T}, {"write", KW_OTHER, F},
+	{"abort", KW_ABORT, F},	 {"admin", KW_OTHER, F},  {"after", KW_OTHER, F}, {"alter", KW_ALTER, R},
+	{"array", KW_ARRAY, R},	 {"begin", KW_BEGIN, R},  {"bytea", KW_OTHER, F}, {"cache", KW_OTHER, F},
+	{"chain", KW_OTHER, F},	 {"check", KW_OTHER, R},  {"close", KW_OTHER, F}, {"count", KW_COUNT, F},
+	{"cross", KW_OTHER, R},	 {"event", KW_EVENT, F},  {"false", KW_FALSE, O}, {"fetch", KW_OTHER, R},
+	{"first", KW_OTHER, R},	 {"float", KW_OTHER, F},  {"flush", KW_OTHER, F}, {"grant", KW_GRANT, R},
+	{"group", KW_GROUP, R},	 {"ilike", KW_OTHER, R},  {"index", KW_INDEX, R}, {"inner", KW_OTHER, R},
+	{"jsonb", KW_OTHER, F},	 {"level", KW_OTHER, F},  {"limit", KW_LIMIT, R}, {"local", KW_MODIFIER, F},
+	{"login", KW_OTHER, F},	 {"merge", KW_MERGE, V},  {"minus", KW_MINUS, T}, {"names", KW_OTHER, F},
+	{"nulls", KW_OTHER, F},	 {"order", KW_ORDER, R},  {"outer", KW_OTHER, R}, {"owner", KW_OTHER, F},
+	{"purge", KW_OTHER, F},	 {"quick", KW_MANNER, F}, {"reset", KW_OTHER, F}, {"right", KW_OTHER, R},
+	{"rlike", KW_OTHER, R},	 {"share", KW_OTHER, F},  {"start", KW_START, R}, {"table", KW_TABLE, R},
+	{"union", KW_UNION, R},	 {"until", KW_OTHER, F},  {"using", KW_USING, R}, {"valid", KW_OTHER, F},
+	{"value", KW_VALUES, F}, {"where", KW_WHERE, R},  {"while", KW_WHILE, T}, {"write", KW_OTHER, F},
 };
 
 static const struct sql_word words_6[] = {
@@ -73,7 +73,7 @@ static const struct sql_word words_6[] = {
 	{"engine", KW_OTHER, F},    {"escape", KW_OTHER, R},	{"except", KW_EXCEPT, R},
 	{"exists", KW_EXISTS, R},   {"filter", KW_OTHER, F},	{"format", KW_MODIFIER, F},
 	{"freeze", KW_MODIFIER, F}, {"global", KW_MODIFIER, F}, {"having", KW_HAVING, R},
-	{"ignore", KW_PRIORITY, F}, {"import", KW_OTHER, F},	{"infile", KW_OTHER, F},
+	{"ignore", KW_MANNER, F},   {"import", KW_OTHER, F},	{"infile", KW_OTHER, F},
 	{"insert", KW_INSERT, V},   {"listen", KW_OTHER, F},	{"locked", KW_OTHER, F},
 	{"modify", KW_OTHER, F},    {"notify", KW_OTHER, F},	{"nowait", KW_OTHER, F},
 	{"offset", KW_OFFSET, R},   {"option", KW_OTHER, F},	{"policy", KW_OBJECT, F},
@@ -94,7 +94,7 @@ static const struct sql_word words_7[] = {
 	{"cluster", KW_OTHER, F},    {"collate", KW_OTHER, R},	  {"columns", KW_OTHER, F},
 	{"comment", KW_COMMENT, F},  {"current", KW_OTHER, F},	  {"decimal", KW_OTHER, F},
 	{"declare", KW_DECLARE, F},  {"default", KW_DEFAULT, R},  {"definer", KW_MODIFIER, F},
-	{"delayed", KW_PRIORITY, F}, {"disable", KW_OTHER, F},	  {"discard", KW_OTHER, F},
+	{"delayed", KW_MANNER, F},   {"disable", KW_OTHER, F},	  {"discard", KW_OTHER, F},
 	{"execute", KW_EXECUTE, T},  {"explain", KW_EXPLAIN, R},  {"foreign", KW_MODIFIER, R},
 	{"handler", KW_OTHER, F},    {"install", KW_OTHER, F},	  {"instead", KW_OTHER, F},
 	{"integer", KW_OTHER, F},    {"lateral", KW_LATERAL, R},  {"mapping", KW_OBJECT, F},
@@ -131,7 +131,7 @@ static const struct sql_word words_9[] = {
 	{"extension", KW_OBJECT, F},	{"following", KW_OTHER, F},	{"generated", KW_OTHER, F},
 	{"immediate", KW_OTHER, F},	{"immutable", KW_OTHER, F},	{"including", KW_OTHER, F},
 	{"initially", KW_OTHER, F},	{"intersect", KW_INTERSECT, R}, {"isolation", KW_OTHER, F},
-	{"mediumint", KW_OTHER, F},	{"overwrite", KW_PRIORITY, F},	{"partition", KW_OTHER, R},
+	{"mediumint", KW_OTHER, F},	{"overwrite", KW_MANNER, F},	{"partition", KW_OTHER, R},
 	{"preceding", KW_OTHER, F},	{"precision", KW_OTHER, F},	{"procedure", KW_PROCEDURE, R},
 	{"recursive", KW_RECURSIVE, R}, {"returning", KW_RETURNING, R}, {"savepoint", KW_OTHER, F},
 	{"separator", KW_OTHER, F},	{"statement", KW_OTHER, F},	{"temporary", KW_MODIFIER, F},
@@ -154,15 +154,14 @@ static const struct sql_word words_11[] = {
 };
 
 static const struct sql_word words_12[] = {
-	{"concurrently", KW_MODIFIER, F}, {"low\177priority", KW_PRIORITY, F},
-	{"materialized", KW_MODIFIER, F}, {"serializable", KW_OTHER, F},
-	{"subscription", KW_OBJECT, F},
+	{"concurrently", KW_MANNER, F}, {"low\177priority", KW_MANNER, F}, {"materialized", KW_MODIFIER, F},
+	{"serializable", KW_OTHER, F},	{"subscription", KW_OBJECT, F},
 };
 
 static const struct sql_word words_13[] = {
 	{"authorization", KW_OTHER, F},
 	{"autoincrement", KW_OTHER, F},
-	{"high\177priority", KW_PRIORITY, F},
+	{"high\177priority", KW_MANNER, F},
 	{"straight\177join", KW_STRAIGHT_JOIN, R},
 };
 

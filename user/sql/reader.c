@@ -321,7 +321,8 @@ static int may_begin(const struct sql_reader *rd, const struct reader_frame *f, 
 	case KW_REPLACE:
 		return f->start && next != '(';
 	case KW_TABLE:
-		return sql_starts_name(next) && rd->op != KW_ANALYZE &&
+		/* PL/SQL: TYPE t IS TABLE OF u */
+		return sql_starts_name(next) && rd->op != KW_ANALYZE && rd->last_id != KW_IS &&
 		       (f->start || (f->stmt == KW_INSERT && f->expect != EXPECT_TABLE));
 	default:
 		return f->start;
@@ -365,7 +366,8 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 		f->expect = EXPECT_NOTHING;
 		return 0;
 	case EXPECT_TARGET:
-		if (t->id == KW_IF || t->id == KW_NOT || t->id == KW_EXISTS || t->id == KW_MODIFIER)
+		if (t->id == KW_IF || t->id == KW_NOT || t->id == KW_EXISTS || t->id == KW_MODIFIER ||
+		    t->id == KW_MANNER)
 			return 0;
 		f->expect = EXPECT_NOTHING;
 		if (t->id == KW_ON || t->kind == TOK_STRING)

@@ -20,7 +20,7 @@ static int is_before_table(const struct sql_reader *rd, const struct reader_fram
 	if (f->use == USE_FROM)
 		return 0;
 	switch (t->id) {
-	case KW_PRIORITY:
+	case KW_MANNER:
 	case KW_OR:
 	case KW_TABLE:
 		return 1;
@@ -93,7 +93,7 @@ int sql_read_object(struct sql_reader *rd, struct reader_frame *f, const struct 
 {
 	switch (t->id) {
 	case KW_MODIFIER:
-	case KW_PRIORITY:
+	case KW_MANNER:
 	case KW_OR:
 	case KW_REPLACE:
 	case KW_ON:
