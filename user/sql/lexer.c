@@ -117,7 +117,8 @@ static int at_value(const struct sql_lexer *lx)
 {
 	switch (lx->last) {
 	case TOK_OP:
-		return lx->in_list || strchr("=<>!~", lx->last_byte);
+		/* Not behind ?, which was a value itself maybe. */
+		return (lx->in_list && lx->last_byte != '?') || strchr("=<>!~", lx->last_byte);
 	case TOK_COMMA:
 	case TOK_LPAREN:
 	case TOK_LBRACKET:
