@@ -372,6 +372,7 @@ enum reader_expect {
 	EXPECT_WORD,   /* any one word, not looked at (behind AS) */
 	EXPECT_CTE,    /* the name of a CTE */
 	EXPECT_OBJECT, /* DDL: modifiers and the kind of object */
+	EXPECT_OPTION, /* DDL: the value of a modifier, the kind of object comes later */
 	EXPECT_TARGET, /* a name that is no table */
 };
 
@@ -488,7 +489,7 @@ static inline void sql_expect_table(struct reader_frame *f, enum reader_use use,
 /* A word where a table is expected. Returns READ_TABLE when it is (part of) a name. */
 int sql_read_table(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next);
 /* A word between a DDL verb and the name of its object: as good as a part of the verb, if known. */
-int sql_read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t);
+int sql_read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next);
 
 /* A byte that may begin a name. */
 static inline int sql_starts_name(char c)

@@ -22,11 +22,11 @@ static const struct sql_word words_2[] = {
 };
 
 static const struct sql_word words_3[] = {
-	{"add", KW_OTHER, R}, {"all", KW_ALL, R},   {"and", KW_AND, R},	  {"any", KW_OTHER, R},
-	{"asc", KW_OTHER, R}, {"div", KW_OTHER, R}, {"end", KW_END, O},	  {"for", KW_FOR, R},
-	{"get", KW_OTHER, F}, {"int", KW_OTHER, F}, {"key", KW_KEY, F},	  {"not", KW_NOT, R},
-	{"row", KW_ROW, F},   {"set", KW_SET, R},   {"top", KW_OTHER, T}, {"use", KW_USE, F},
-	{"xor", KW_OTHER, R},
+	{"add", KW_OTHER, R}, {"all", KW_ALL, R},   {"and", KW_AND, R},	     {"any", KW_OTHER, R},
+	{"asc", KW_OTHER, R}, {"div", KW_OTHER, R}, {"end", KW_END, O},	     {"for", KW_FOR, R},
+	{"get", KW_OTHER, F}, {"int", KW_OTHER, F}, {"key", KW_KEY, F},	     {"not", KW_NOT, R},
+	{"row", KW_ROW, F},   {"set", KW_SET, R},   {"sql", KW_MODIFIER, F}, {"top", KW_OTHER, T},
+	{"use", KW_USE, F},   {"xor", KW_OTHER, R},
 };
 
 static const struct sql_word words_4[] = {
@@ -97,16 +97,17 @@ static const struct sql_word words_7[] = {
 	{"delayed", KW_MANNER, F},   {"disable", KW_OTHER, F},	  {"discard", KW_OTHER, F},
 	{"execute", KW_EXECUTE, T},  {"explain", KW_EXPLAIN, R},  {"foreign", KW_MODIFIER, R},
 	{"handler", KW_OTHER, F},    {"install", KW_OTHER, F},	  {"instead", KW_OTHER, F},
-	{"integer", KW_OTHER, F},    {"lateral", KW_LATERAL, R},  {"mapping", KW_OBJECT, F},
-	{"matched", KW_OTHER, F},    {"natural", KW_OTHER, R},	  {"nothing", KW_OTHER, R},
-	{"numeric", KW_OTHER, F},    {"outfile", KW_OUTFILE, R},  {"package", KW_OBJECT, F},
-	{"plpgsql", KW_OTHER, F},    {"prepare", KW_PREPARE, T},  {"primary", KW_OTHER, R},
-	{"refresh", KW_OTHER, F},    {"reindex", KW_OTHER, F},	  {"release", KW_OTHER, F},
-	{"replace", KW_REPLACE, V},  {"returns", KW_OTHER, F},	  {"session", KW_MODIFIER, F},
-	{"similar", KW_OTHER, R},    {"spatial", KW_MODIFIER, F}, {"storage", KW_OTHER, F},
-	{"synonym", KW_OBJECT, F},   {"tinyint", KW_OTHER, F},	  {"trigger", KW_TRIGGER, R},
-	{"uescape", KW_UESCAPE, R},  {"varchar", KW_OTHER, F},	  {"varying", KW_OTHER, F},
-	{"verbose", KW_MODIFIER, F}, {"virtual", KW_MODIFIER, F}, {"without", KW_OTHER, F},
+	{"integer", KW_OTHER, F},    {"invoker", KW_MODIFIER, F}, {"lateral", KW_LATERAL, R},
+	{"mapping", KW_OBJECT, F},   {"matched", KW_OTHER, F},	  {"natural", KW_OTHER, R},
+	{"nothing", KW_OTHER, R},    {"numeric", KW_OTHER, F},	  {"outfile", KW_OUTFILE, R},
+	{"package", KW_OBJECT, F},   {"plpgsql", KW_OTHER, F},	  {"prepare", KW_PREPARE, T},
+	{"primary", KW_OTHER, R},    {"refresh", KW_OTHER, F},	  {"reindex", KW_OTHER, F},
+	{"release", KW_OTHER, F},    {"replace", KW_REPLACE, V},  {"returns", KW_OTHER, F},
+	{"session", KW_MODIFIER, F}, {"similar", KW_OTHER, R},	  {"spatial", KW_MODIFIER, F},
+	{"storage", KW_OTHER, F},    {"synonym", KW_OBJECT, F},	  {"tinyint", KW_OTHER, F},
+	{"trigger", KW_TRIGGER, R},  {"uescape", KW_UESCAPE, R},  {"varchar", KW_OTHER, F},
+	{"varying", KW_OTHER, F},    {"verbose", KW_MODIFIER, F}, {"virtual", KW_MODIFIER, F},
+	{"without", KW_OTHER, F},
 };
 
 static const struct sql_word words_8[] = {
@@ -118,7 +119,7 @@ static const struct sql_word words_8[] = {
 	{"interval", KW_OTHER, R},    {"language", KW_OBJECT, F},   {"operator", KW_OBJECT, F},
 	{"optimize", KW_OTHER, F},    {"overlaps", KW_OVERLAPS, F}, {"password", KW_PASSWORD, T},
 	{"prepared", KW_OTHER, F},    {"reassign", KW_OTHER, F},    {"resignal", KW_OTHER, F},
-	{"restrict", KW_OTHER, R},    {"rollback", KW_ROLLBACK, R}, {"security", KW_OTHER, F},
+	{"restrict", KW_OTHER, R},    {"rollback", KW_ROLLBACK, R}, {"security", KW_MODIFIER, F},
 	{"sequence", KW_OBJECT, F},   {"shutdown", KW_OTHER, F},    {"smallint", KW_OTHER, F},
 	{"truncate", KW_TRUNCATE, R}, {"unlisten", KW_OTHER, F},    {"unlogged", KW_MODIFIER, F},
 	{"unsigned", KW_OTHER, F},    {"volatile", KW_MODIFIER, F},

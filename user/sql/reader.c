@@ -362,8 +362,11 @@ static int read_name(struct sql_reader *rd, struct reader_frame *f, const struct
 		return sql_read_table(rd, f, t, next);
 	case EXPECT_OBJECT:
 		if (t->kind == TOK_WORD)
-			return sql_read_object(rd, f, t);
+			return sql_read_object(rd, f, t, next);
 		f->expect = EXPECT_NOTHING;
+		return 0;
+	case EXPECT_OPTION:
+		f->expect = EXPECT_OBJECT;
 		return 0;
 	case EXPECT_TARGET:
 		if (t->id == KW_IF || t->id == KW_NOT || t->id == KW_EXISTS || t->id == KW_MODIFIER ||
@@ -430,6 +433,10 @@ static int read_token(struct sql_reader *rd, struct reader_frame *f, const struc
 	case TOK_OP:
 		if (rd->verb && *t->ptr == '=' && rd->verb->keyed)
 			rd->stmt_class = SQL_CLASS_CONTROL;
+		/* DEFINER = `u`@`h` */
+		f->expect = f->expect == EXPECT_OBJECT ? EXPECT_OPTION : EXPECT_NOTHING;
+		break;
+	case TOK_VARIABLE:
 		if (f->expect != EXPECT_OBJECT)
 			f->expect = EXPECT_NOTHING;
 		break;
@@ -447,7 +454,7 @@ static int read_token(struct sql_reader *rd, struct reader_frame *f, const struc
 			f->expect = sql_is_query(f->stmt) ? EXPECT_ALIAS : EXPECT_NOTHING;
 			break;
 		}
-		f->expect = EXPECT_NOTHING;
+		f->expect = f->expect == EXPECT_OPTION ? EXPECT_OBJECT : EXPECT_NOTHING;
 		break;
 	default:
 		f->expect = EXPECT_NOTHING;

@@ -89,7 +89,7 @@ int sql_read_table(struct sql_reader *rd, struct reader_frame *f, const struct s
 }
 
 /* A word between a DDL verb and the name of its object: as good as a part of the verb, if known. */
-int sql_read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t)
+int sql_read_object(struct sql_reader *rd, struct reader_frame *f, const struct sql_token *t, char next)
 {
 	switch (t->id) {
 	case KW_MODIFIER:
@@ -114,7 +114,9 @@ int sql_read_object(struct sql_reader *rd, struct reader_frame *f, const struct 
 			f->expect = EXPECT_NOTHING;
 			return READ_TABLE;
 		}
-		f->expect = EXPECT_NOTHING;
+		/* ALGORITHM = … VIEW */
+		if (next != '=')
+			f->expect = EXPECT_NOTHING;
 		return 0;
 	default:
 		rd->object = t->id;
