@@ -29,6 +29,7 @@ LIBMARIADB = ('query', 'wrappers', 'use', 'send', 'multi', 'prepared', 'direct',
 HIREDIS = ('command', 'control', 'argv', 'pipeline', 'async', 'threads')
 # What is used where there, and the first kernel with it.
 SINCE = {'task storage': (5, 11), 'attach cookies': (5, 15), 'uprobe multi links': (6, 6), 'uprobe sessions': (6, 13)}
+LIMIT_S = 420  # reached by nothing that works, however slow the emulated machine
 NR_BPF, PROG_NEXT, MAP_NEXT, LINK_NEXT = 321, 11, 12, 31  # x86-64; include/uapi/linux/bpf.h, enum bpf_cmd
 
 
@@ -101,7 +102,7 @@ def together(live, programs, at_once=True, **env):
     for program in running:
         if not at_once:
             program.go()
-        status = program.wait(180)
+        status = program.wait(LIMIT_S)
         if status:
             raise RuntimeError('%s ended with %s: %s' % (program.process.args, status, program.errors()))
         truth.read(program.truth_path)
@@ -179,24 +180,24 @@ def hiredis(live):
 
 def switch(live):
     """Return probes would crash these: they have none, and nor have programs that are not traced but use the same library."""
-    good = []
+    failed = live.failed
     for mode in ('lite', 'threads') + (('pq',) if live.pg else ()):
         with live.section('fibers ' + mode):
             report, run = live.run([client('fiber_client'), mode], args=('--freq', 0), FIBERS=6, N=4)
-            good.append(live.exact('fibers: ' + mode, report, run.truth()))
+            live.exact('fibers: ' + mode, report, run.truth())
     with live.section('fibers beside a traced program'):
         other = live.program([client('fiber_client'), 'lite'], FIBERS=6, N=10).ready()
         traced = live.program([client('lite_client'), 'steps'], N=20).ready()
         tracer = live.tracer('--json', '--top', 1000, '--freq', 0, '-p', traced.pid).ready()
         late = live.program([client('fiber_client'), 'lite'], FIBERS=6, N=10).ready()
         for program in (other, late, traced):
-            good.append(live.ok(program.go().wait(180) == 0, 'fibers beside a traced program: unharmed', program.errors()))
-        good.append(live.exact('a program beside fibers', tracer.report(), traced.truth()))
-    fact('programs that switch stacks', 'exact' if good and all(good) else 'no')
+            live.ok(program.go().wait(LIMIT_S) == 0, 'fibers beside a traced program: unharmed', program.errors())
+        live.exact('a program beside fibers', tracer.report(), traced.truth())
+    fact('programs that switch stacks', 'exact' if live.failed == failed else 'no')
 
 
 def replay(live):
-    same = True
+    failed = live.failed
     for argv in (['lite_client', 'errors'], ['lite_client', 'fork'], ['pq_client', 'prepared']):
         if argv[0] == 'pq_client' and not live.pg:
             continue
@@ -206,8 +207,8 @@ def replay(live):
             report, run = live.run([client(argv[0]), *argv[1:]], args=['-o', capture, '--freq', 0], N=8)
             again = subprocess.run([harness.APM, 'report', '--json', '--top', '1000', capture], stdout=subprocess.PIPE, timeout=90, check=True)
             wrong = compare.different(report, again.stdout)
-            same &= live.ok(not wrong, 'replay of %s gives the same report' % name, '\n'.join(wrong))
-    fact('record and replay', 'the same report' if same else 'no')
+            live.ok(not wrong, 'replay of %s gives the same report' % name, '\n'.join(wrong))
+    fact('record and replay', 'the same report' if live.failed == failed else 'no')
 
 
 def samples(live):
@@ -255,7 +256,7 @@ def unload(live):
         for name, how in (('asked to end', signal.SIGINT), ('killed', signal.SIGKILL)):
             waited = naps(program.pid)
             harness.wait_until('some work', lambda: naps(program.pid) > waited + 20)
-            tracer.stop(how).wait(180)
+            tracer.stop(how).wait(LIMIT_S)
             clean.append(live.ok(until_same(before), '%s: no program, map or link is left' % name, gone_and_new(before)))
             clean.append(live.ok(text_of(program.pid, 'libsqlite3.so.0')[0] == file, '%s: no breakpoint is left' % name))
             live.ok(program.process.poll() is None, '%s: the program goes on' % name)
@@ -299,15 +300,14 @@ def main():
     parts = sys.argv[1].split(',')
     table = {'facts': facts, 'sqlite': sqlite, 'copies': copies, 'libpq': libpq, 'libmariadb': libmariadb, 'hiredis': hiredis, 'switch': switch,
              'replay': replay, 'samples': samples, 'spans': spans, 'unload': unload}
-    # Everything takes longer here; these are limits, reached by nothing that works.
-    harness.wait_until.__defaults__ = (180.0,)
-    harness.Tracer.ready.__defaults__ = harness.Tracer.report.__defaults__ = (180,)
+    harness.wait_until.__defaults__ = (float(LIMIT_S),)
+    harness.Tracer.ready.__defaults__ = harness.Tracer.report.__defaults__ = (LIMIT_S,)
     # The emulated processor makes apm-bpf's own work dear: nothing is to be left out for that.
     harness.Tracer.always = ('--max-overhead', '0')
     with Live(postgres='libpq' in parts, limit=3600) as live:
         for part in parts:
             table[part](live)
-        bad = [line for line in kernel_lines() if re.search(r'WARNING: CPU|BUG:|Oops|general protection|RCU stall|segfault', line)]
+        bad = [line for line in kernel_lines() if re.search(r'WARNING: CPU|BUG:|Oops|general protection|RCU stall|segfault|traps:', line)]
         live.ok(not bad, 'the kernel has nothing to complain of', '\n'.join(bad))
 
 
