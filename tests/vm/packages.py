@@ -2,9 +2,12 @@
 """Kernels and QEMU out of Debian's archive, into a cache of our own: the host's packages stay as they are.
 
 apt-get runs with a private state per suite, at the mirror that the host itself uses, and trusts the Debian archive keyring.
-Packages are unpacked with dpkg-deb -x. With OFFLINE=1 only what is in the cache is used.
+Packages are unpacked with dpkg-deb -x. With OFFLINE=1 only what is in the cache is used. `deadline` (time.monotonic()) bounds all
+downloads together.
 """
 import collections
+import contextlib
+import fcntl
 import glob
 import os
 import re
@@ -24,8 +27,33 @@ QEMU_SUITES = ('bookworm', 'bookworm-backports')  # bookworm's own 7.2 crashes g
 QEMU = 'qemu-system-x86'
 
 
+deadline = None
+
+
 class Unavailable(Exception):
     """Not in the cache and not to be had: why."""
+
+
+def patience(most):
+    """Seconds that a step may take."""
+    left = most if deadline is None else min(most, deadline - time.monotonic())
+    if left <= 0:
+        raise Unavailable('the time for downloads is up')
+    return left
+
+
+@contextlib.contextmanager
+def cache_locked():
+    """One process or thread at a time changes the cache: trees of several users may share it."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(os.path.join(CACHE, 'lock'), 'w') as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(min(0.5, patience(1)))
+        yield
 
 
 def mirror():
@@ -67,9 +95,9 @@ class Apt:
                        'Dir::Etc::preferencesparts "/dev/null";\nAPT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\n'
                        'APT::Sandbox::User "root";\nAcquire::Languages "none";\nAcquire::Retries "3";\n')
 
-    def run(self, *args, limit=600):
+    def run(self, *args):
         run = subprocess.run(args, env=self.env, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             text=True, timeout=limit)
+                             text=True, timeout=patience(600))
         if run.returncode:
             raise Unavailable('%s: %s' % (' '.join(args[:3]), ' / '.join(run.stdout.strip().splitlines()[-2:])))
         return run.stdout
@@ -95,7 +123,7 @@ class Apt:
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         run = subprocess.run(['apt-get', 'download', '-q', package], env=self.env, cwd=folder, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=patience(600))
         debs = glob.glob(os.path.join(folder, '*.deb'))
         if run.returncode or not debs:
             raise Unavailable('cannot download %s: %s' % (package, run.stdout.strip()[-200:]))
@@ -163,11 +191,13 @@ def kernel(name):
             raise Unavailable('kernel %s is not in the cache, and OFFLINE is set' % name)
         return have
     try:
-        apt = Apt(KERNELS[name], [KERNELS[name]])
-        apt.update()
-        version = apt.show(META, 'Version')
-        if not have or have.version != version:
-            fetch_kernel(name, apt, version)
+        with cache_locked():
+            apt = Apt(KERNELS[name], [KERNELS[name]])
+            apt.update()
+            version = apt.show(META, 'Version')
+            have = cached_kernel(name)
+            if not have or have.version != version:
+                fetch_kernel(name, apt, version)
     except (Unavailable, subprocess.SubprocessError, OSError) as problem:
         if not have:
             raise Unavailable('kernel %s: %s' % (name, problem)) from problem
@@ -178,12 +208,20 @@ def kernel(name):
 
 def qemu():
     """Where QEMU and all that it needs are unpacked. Unavailable."""
-    folder = os.path.join(CACHE, 'qemu')
-    if os.path.exists(os.path.join(folder, 'usr/bin/qemu-system-x86_64')):
-        return folder
+    have = cached_qemu()
+    if have:
+        return have
     if OFFLINE:
         raise Unavailable('QEMU is not in the cache, and OFFLINE is set')
-    apt = Apt('qemu', QEMU_SUITES)
+    try:
+        with cache_locked():
+            return cached_qemu() or fetch_qemu()
+    except (subprocess.SubprocessError, OSError) as problem:
+        raise Unavailable('QEMU: %s' % problem) from problem
+
+
+def fetch_qemu():
+    folder, apt = os.path.join(CACHE, 'qemu'), Apt('qemu', QEMU_SUITES)
     apt.update()
     apt.run('apt-get', 'install', '-q', '-y', '--download-only', '--no-install-recommends', '-t', QEMU_SUITES[-1], QEMU)
     new = folder + '.new'
