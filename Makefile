@@ -180,7 +180,7 @@ test-unit: $(UNIT_BIN) $(HOST_BIN) $(BUILD)/apm-bpf
 	tests/run unit host replay
 
 test: all $(UNIT_BIN) $(HOST_BIN) $(ABI_BIN) $(LIVE_BIN) $(BENCH_BIN) $(FUZZ_BIN) $(DEMO_BIN)
-	tests/run unit host replay abi verify fuzz tree live
+	tests/run unit host replay vm abi verify fuzz tree live
 
 # A module of node with SQLite inside, and the source of SQLite for programs of Go and with musl. First what is only fetched.
 MODULE := $(BUILD)/node_modules/better-sqlite3
@@ -223,7 +223,7 @@ deb: all
 # KERNEL= picks one, OFFLINE=1 re-uses what was downloaded.
 test-kernels: all $(LIVE_BIN)
 	tests/vm/run
-	tests/run vm
+	tests/run -k wrapper vm
 
 lint:
 	tools/check-tree

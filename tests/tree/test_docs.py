@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The manual page and the completions name exactly the options that the program takes, and each finding has its page."""
+"""The manual page and the completions name exactly the options that the program takes, each finding has its page, and README says of
+kernels and many processes what the pages say."""
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 APM = os.path.join(TOP, 'build', 'apm-bpf')
@@ -144,6 +147,21 @@ def check_findings():
         ok(not heads and '`%s`' % page in said, '%s says what it means, how to confirm and how to fix' % page, heads)
 
 
+def check_kernels():
+    sys.path.insert(0, os.path.join(TOP, 'tests', 'vm'))
+    import tables
+    page, readme = text('docs/kernels.md'), text('README.md')
+    ok(tables.short(page) in readme, 'the kernels of README are those of docs/kernels.md', tables.short(page))
+    ok(page.startswith(text('tests/vm/kernels.head.md')), 'docs/kernels.md is what tests/vm/run writes')
+
+
+def check_many_processes():
+    """README says what the largest row of the page's table does."""
+    row = [cell.strip() for cell in re.findall(r'^\| 500 \|.*$', text('docs/bench.md'), re.M)[-1].strip('|').split('|')]
+    want = '%.1f s of CPU and %.0f MB' % (float(row[4]), float(row[5]))
+    ok(want in ' '.join(text('README.md').split()), 'what README says of many processes was measured', want)
+
+
 def main():
     if not os.path.exists(APM):
         print('1..0 # SKIP build/apm-bpf is not built')
@@ -154,6 +172,8 @@ def main():
     check_bash(options)
     check_zsh(options)
     check_findings()
+    check_kernels()
+    check_many_processes()
     print('1..%d' % count)
     return 1 if failed else 0
 
