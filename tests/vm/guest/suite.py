@@ -33,6 +33,14 @@ LIMIT_S = 420  # reached by nothing that works, however slow the emulated machin
 NR_BPF, PROG_NEXT, MAP_NEXT, LINK_NEXT = 321, 11, 12, 31  # x86-64; include/uapi/linux/bpf.h, enum bpf_cmd
 
 
+def version():
+    return tuple(map(int, re.findall(r'\d+', platform.release())[:2]))
+
+
+def before_cookies():
+    return version() < SINCE['attach cookies']
+
+
 def fact(name, value):
     print('# fact %s: %s' % (name, value), flush=True)
 
@@ -132,7 +140,11 @@ def copies(live):
         live.exact('sqlite3 threads', report, run.truth())
     with live.section('two copies of sqlite3 in one trace'):
         report, truth = together(live, [('lite_client', 'steps'), ('lite_static', 'steps'), ('lite_static', 'errors')], N=8)
-        live.exact('two copies of sqlite3 in one trace', report, truth)
+        alike = [row['text'] for row in report['coverage']['missing'] if 'same code as another copy' in row['text']]
+        if alike and before_cookies():
+            live.skip('two copies of sqlite3 in one trace', alike[0])  # a matter of where the linker put sqlite3_step
+        else:
+            live.exact('two copies of sqlite3 in one trace', report, truth)
     with live.section('sqlite3 started by apm-bpf'):
         path = live.path('truth')
         tracer = live.tracer('--json', '--top', 1000, '--freq', 0, '--', client('lite_client'), 'steps', env=live.environment(N=8, GROUND_TRUTH=path))
@@ -288,8 +300,7 @@ def facts(live):
         for row in lacks:
             live.note('lacks %s: %s' % (row['subject'], row['text']))
         subjects = [row['subject'] for row in lacks]
-        version = tuple(map(int, re.findall(r'\d+', platform.release())[:2]))
-        due = sorted(name for name, since in SINCE.items() if version < since)
+        due = sorted(name for name, since in SINCE.items() if version() < since)
         live.ok(sorted(subjects) == due, 'coverage says what this kernel lacks: %s' % (', '.join(due) or 'nothing'), subjects)
         fact('user probes', 'single' if 'uprobe multi links' in subjects else 'multi' if 'uprobe sessions' in subjects else 'session')
         fact('per-thread state', 'hash' if 'task storage' in subjects else 'task storage')
