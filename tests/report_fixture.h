@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "report/model.h"
+#include "sql/sql.h"
 
 #define MS(n) ((uint64_t)((n)*1000000.0))
 
@@ -297,7 +298,7 @@ static inline struct report fixture_report(void)
 		.start_realtime_ns = 1795295820000000000,
 		.duration_ns = MS(10021.5),
 		.lower_bounds = 1,
-		.normaliser_version = 1,
+		.normaliser_version = sql_version(),
 		.units = 12,
 		.statements = 1246,
 		.control_statements = 24,

@@ -81,7 +81,7 @@ uint64_t sql_literals_hash(const struct sql_literals *lit)
 
 uint32_t sql_version(void)
 {
-	return 1;
+	return 2;
 }
 
 void sql_fingerprint_format(uint64_t fingerprint, char out[17])
