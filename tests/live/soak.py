@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Rounds of attach and detach under load: the target is unharmed, and no probe, program, map, link or memory is left.
 
-  soak.py [ROUNDS]     200 unless given
+  soak.py [ROUNDS [LOAD]]     200 unless given; LOAD: steady, or fibers, which switch stacks inside calls
 """
 import json
 import os
@@ -13,6 +13,10 @@ import sys
 from harness import Live, client, wait_until
 
 PROCESSES = 3
+LOADS = {
+    'steady': (['lite_client', 'steady'], {'RATE': 0, 'SECONDS_LONG': 100000}),
+    'fibers': (['fiber_client', 'lite'], {'FIBERS': 12, 'N': 2000000000}),
+}
 
 
 def held(pid):
@@ -58,10 +62,11 @@ def library_text(pid, path):
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    (name, mode), env = LOADS[sys.argv[2] if len(sys.argv) > 2 else 'steady']
     with Live(limit=60 + 15 * rounds) as live:
         path = live.library['libsqlite3.so.0']
         # They take all of the machine, but not from the tool and whoever else works on it.
-        programs = [live.program(['nice', '-n', '10', client('lite_client'), 'steady'], RATE=0, SECONDS_LONG=100000).ready().go() for _ in range(PROCESSES)]
+        programs = [live.program(['nice', '-n', '10', client(name), mode], **env).ready().go() for _ in range(PROCESSES)]
         clean = [library_text(p.pid, path) for p in programs]
         args = [word for p in programs for word in ('-p', p.pid)]
         seen = wrong = 0
