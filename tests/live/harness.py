@@ -55,6 +55,18 @@ def missing(interpreter, probe):
     return 'the driver is not installed' if run.returncode else None
 
 
+def compiled(argv, limit=240, **more):
+    """Runs a compiler: (status, what it said). A machine with much else to do may not be done in time: None in place of the status."""
+    run = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, **more)
+    try:
+        said = run.communicate(timeout=limit)[0]
+        return run.returncode, said
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        return None, 'not compiled within %d s' % limit
+
+
 def postgres_bin():
     found = sorted(glob.glob('/usr/lib/postgresql/*/bin/initdb'), key=lambda p: int(p.split('/')[4]))
     return os.path.dirname(found[-1]) if found else None

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 
-from harness import CLIENTS, SCRIPTS, TOP, Live, Truth, client, find_library, missing, postgres_bin
+from harness import CLIENTS, SCRIPTS, TOP, Live, Truth, client, compiled, find_library, missing, postgres_bin
 
 MODULES = os.path.join(TOP, 'build', 'node_modules')  # make test-modules
 
@@ -104,7 +104,7 @@ def better_sqlite3(live):
         live.ok(len({line['subject'].split()[1] for line in report['coverage']['libraries']}) == 2, 'the coverage names both', report['coverage']['libraries'])
 
 
-def compiled(live, name, compiler, source, libraries, modes, *more, library=None):
+def program_of(live, name, compiler, source, libraries, modes, *more, library=None):
     """A program made here, for what few machines have."""
     path = os.path.join(live.dir, name)
     if not shutil.which(compiler):
@@ -168,14 +168,14 @@ def static(live):
     source = os.path.join(live.dir, 'shop.cpp')
     with open(source, 'w', encoding='utf-8') as file:
         file.write(CPP)
-    compiled(live, 'cpp_static', 'g++', source, sqlite, ('run',))
-    compiled(live, 'lite_all_static', 'cc', clients + '/lite_client.c', sqlite, ('steps', 'errors', 'threads'), '-static')
+    program_of(live, 'cpp_static', 'g++', source, sqlite, ('run',))
+    program_of(live, 'lite_all_static', 'cc', clients + '/lite_client.c', sqlite, ('steps', 'errors', 'threads'), '-static')
     common = glob.glob('/usr/lib/postgresql/*/lib/libpgcommon.a')
     if not live.pg or not common:
         live.skip('libpq linked statically', 'no PostgreSQL, or no libpgcommon.a (postgresql-server-dev)')
         return
     ldap = [path for path in map(find_library, ('libgssapi_krb5.so.2', 'libldap-2.5.so.0', 'libldap.so.2')) if path]
-    compiled(live, 'pq_static', 'cc', clients + '/pq_client.c', ['-l:libpq.a', '-L' + os.path.dirname(common[-1]), '-l:libpgcommon.a',
+    program_of(live, 'pq_static', 'cc', clients + '/pq_client.c', ['-l:libpq.a', '-L' + os.path.dirname(common[-1]), '-l:libpgcommon.a',
              '-l:libpgport.a', '-lssl', '-lcrypto', *ldap, '-lpthread', '-lm'], ('exec', 'prepared', 'errors', 'pipeline'))
 
 
@@ -187,15 +187,18 @@ def musl(live):
         return
     kept = os.path.join(CLIENTS, 'musl-sqlite3.o')
     if not os.path.exists(kept) or os.path.getmtime(kept) < os.path.getmtime(source + '/sqlite3.c'):
-        subprocess.run(['musl-gcc', '-w', '-O1', '-g', '-fPIC', '-c', '-o', kept + '.new', source + '/sqlite3.c'], check=True, timeout=450)
+        status, said = compiled(['musl-gcc', '-w', '-O1', '-g', '-fPIC', '-c', '-o', kept + '.new', source + '/sqlite3.c'])
+        if status != 0:
+            live.skip('musl', ' '.join(said.split())[-200:])
+            return
         os.rename(kept + '.new', kept)
     shared = os.path.join(live.dir, 'musl', 'libsqlite3.so.0')
     os.mkdir(os.path.dirname(shared))
     subprocess.run(['musl-gcc', '-shared', '-Wl,-soname,libsqlite3.so.0', '-o', shared, kept], check=True, timeout=60)
     clients = os.path.join(os.path.dirname(SCRIPTS), 'clients')
-    compiled(live, 'musl_static', 'musl-gcc', clients + '/lite_client.c', [kept], ('steps', 'errors', 'threads', 'fork', 'longjmp'), '-static', '-I', source)
-    compiled(live, 'musl_pie', 'musl-gcc', clients + '/lite_client.c', [kept], ('steps', 'nested'), '-static-pie', '-fPIE', '-I', source)
-    compiled(live, 'musl_dynamic', 'musl-gcc', clients + '/lite_client.c', [shared, '-Wl,-rpath,' + os.path.dirname(shared)], ('steps', 'errors', 'threads', 'fork'),
+    program_of(live, 'musl_static', 'musl-gcc', clients + '/lite_client.c', [kept], ('steps', 'errors', 'threads', 'fork', 'longjmp'), '-static', '-I', source)
+    program_of(live, 'musl_pie', 'musl-gcc', clients + '/lite_client.c', [kept], ('steps', 'nested'), '-static-pie', '-fPIE', '-I', source)
+    program_of(live, 'musl_dynamic', 'musl-gcc', clients + '/lite_client.c', [shared, '-Wl,-rpath,' + os.path.dirname(shared)], ('steps', 'errors', 'threads', 'fork'),
              '-I', source, library=shared)
 
 
