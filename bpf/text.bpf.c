@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Copies statement text from the target: a small chunk first, since most texts are short, then large ones. */
+/*
+ * Copies statement text from the target: a small chunk first, since most texts are short, then large ones. What is
+ * reserved in the ring has its price, used or not (its memory is in no cache): shorter texts get less.
+ */
 #include "text.bpf.h"
+
+#define TEXT_TINY 64
 
 #define TEXT_CHUNKS_MAX 17  /* large chunks sent: --max-sql is at most 64 KiB */
 #define TEXT_COUNT_MAX	256 /* chunks counted for the true length: about 1 MiB */
@@ -29,7 +34,7 @@ static __always_inline s64 text_read(const struct text_source *src, u32 off, voi
 
 static __always_inline void text_fill(struct apm_ev_text *e, const struct text_source *src, u32 off)
 {
-	event_header(&e->hdr, APM_EV_TEXT, sizeof(*e), src->text_id);
+	event_header_at(&e->hdr, APM_EV_TEXT, sizeof(*e), src->text_id, src->now);
 	e->text_id = src->text_id;
 	e->conn = src->conn;
 	e->total_len = 0;
@@ -115,26 +120,17 @@ static __noinline int text_send_rest(const struct text_source *src)
 	return 0;
 }
 
-__noinline int text_send_parts(u64 text_id, u64 conn, u64 ptr, s32 len, u32 flags_and_system)
+/* The first chunk, of at most `room` bytes, and what does not fit it. */
+static __always_inline int text_send_first(const struct text_source *src, const u32 room)
 {
-	struct text_source source =
-				   {
-					   .text_id = text_id,
-					   .conn = conn,
-					   .ptr = ptr,
-					   .len = len,
-					   .flags = flags_and_system >> 16,
-					   .system = (u8)flags_and_system,
-				   },
-			   *src = &source;
-	struct apm_ev_text *e = event_reserve(struct apm_ev_text, APM_TEXT_SMALL);
+	struct apm_ev_text *e = event_reserve(struct apm_ev_text, room);
 	bool more = false;
 	s64 n;
 
 	if (!e)
 		return 0;
 	text_fill(e, src, 0);
-	n = text_read(src, 0, e->data, APM_TEXT_SMALL, &more);
+	n = text_read(src, 0, e->data, room, &more);
 	if (n < 0) {
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return n;
@@ -145,4 +141,21 @@ __noinline int text_send_parts(u64 text_id, u64 conn, u64 ptr, s32 len, u32 flag
 	}
 	text_submit(e, n, n, src->flags | APM_TEXT_LAST);
 	return 0;
+}
+
+__noinline int text_send_parts(u64 text_id, u64 conn, u64 ptr, u64 now, u64 shape)
+{
+	struct text_source src = {
+		.text_id = text_id,
+		.conn = conn,
+		.ptr = ptr,
+		.now = now ? now : bpf_ktime_get_ns(),
+		.len = (s32)shape,
+		.flags = shape >> 32,
+		.system = shape >> 48,
+	};
+
+	if (src.len != TEXT_LEN_UNKNOWN && (u32)src.len <= TEXT_TINY)
+		return text_send_first(&src, TEXT_TINY);
+	return text_send_first(&src, APM_TEXT_SMALL);
 }

@@ -173,7 +173,12 @@ __noinline u64 redis_command_span(u64 ptr, u32 len)
 
 static __noinline int command_read(struct apm_thread *t, struct apm_exec *x, u64 context, u64 ptr, u32 len)
 {
-	struct text_source src = {.text_id = x->seq, .conn = context, .system = APM_SYSTEM_REDIS};
+	struct text_source src = {
+		.text_id = x->seq,
+		.conn = context,
+		.now = x->t_start,
+		.system = APM_SYSTEM_REDIS,
+	};
 	u64 span = redis_command_span(ptr, len);
 	u32 rest = SPAN_REST(span);
 

@@ -67,6 +67,7 @@ static __always_inline bool text_read_now(struct apm_conn *c, u64 conn, u64 ptr,
 		.text_id = c->exec.text_id,
 		.conn = conn,
 		.ptr = ptr,
+		.now = c->exec.t_start,
 		.len = text_length(len),
 		.system = APM_SYSTEM_MYSQL,
 	};
