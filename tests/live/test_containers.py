@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A real container, made by an OCI runtime: pid, mount, network and user namespaces of its own, a cgroup, its own copies of all files.
 Traced from the host, by number, by cgroup, and from before it starts; the list of candidates names it."""
+import glob
 import json
 import os
 import re
@@ -66,6 +67,13 @@ class Container:
     def delete(self):
         subprocess.run([self.runtime, '--root', os.path.join(self.live.dir, 'state'), 'delete', '--force', self.id], stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, timeout=30)
+
+
+def forget_cgroups():
+    """The runtime removes those of the containers, not what it made above them."""
+    for path in glob.glob('/sys/fs/cgroup/apm-test-%d' % os.getpid()) + glob.glob('/sys/fs/cgroup/*/apm-test-%d' % os.getpid()):
+        if not os.path.islink(os.path.dirname(path)):
+            os.rmdir(path)
 
 
 def cgroup_of(pid):
@@ -149,6 +157,8 @@ def main():
             traced(live, runtime, 0)
             traced(live, runtime, 1)
             from_before(live, runtime)
+        with live.section('cgroups'):
+            forget_cgroups()
 
 
 main()
