@@ -85,6 +85,8 @@ static void truth(const struct toy *t, const char *function, int32_t off[APM_OFF
 	void (*fn)(int32_t *) = (void (*)(int32_t *))dlsym(t->handle, function);
 
 	assert_non_null(fn);
+	for (int i = 0; i < APM_OFF_MAX; i++)
+		off[i] = -1;
 	fn(off);
 }
 

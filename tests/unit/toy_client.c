@@ -398,11 +398,10 @@ EXPORT char *PQresultErrorField(const PGresult *r, int code)
 	return 0;
 }
 
-/* ---- the truth, in the order of enum apm_off ---- */
+/* ---- the truth, in the order of enum apm_off; what is not there stays -1 ---- */
 
 EXPORT void truth_sqlite(int32_t *off)
 {
-	memset(off, 0xff, 20 * sizeof(*off));
 	off[0] = offsetof(Vdbe, db);
 	off[1] = offsetof(Vdbe, zSql);
 #ifndef OLD
@@ -425,7 +424,6 @@ EXPORT void truth_sqlite(int32_t *off)
 
 EXPORT void truth_libpq(int32_t *off)
 {
-	memset(off, 0xff, 20 * sizeof(*off));
 	off[0] = offsetof(PGconn, sock);
 	off[1] = offsetof(PGconn, db);
 	off[2] = offsetof(PGconn, user);
