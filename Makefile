@@ -30,7 +30,8 @@ BPFFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -std=gnu11 -Wall -Wex
 
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-BPF_SRC  := $(wildcard bpf/*.bpf.c bpf/lib/*.bpf.c)
+# The linker of BPF objects finds an extern map only where its definition came before.
+BPF_SRC  := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c bpf/lib/*.bpf.c))
 BPF_OBJ  := $(BPF_SRC:%.bpf.c=$(BUILD)/%.bpf.o)
 USER_SRC := $(wildcard user/*.c user/*/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)

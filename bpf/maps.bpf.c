@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Defines what all programs share: maps, configuration, licence. */
-#include "apm.bpf.h"
+#include "span.bpf.h"
+
+#include "abi/look.h"
 
 const volatile struct apm_config cfg = {.task_storage = 1, .attach_cookies = 1, .max_sql = 4096};
 
@@ -16,6 +18,7 @@ struct apm_conn_map conns SEC(".maps");
 struct apm_handle_map handles SEC(".maps");
 struct apm_parked_map parked SEC(".maps");
 struct apm_site_map sites SEC(".maps");
+struct apm_span_thread_map span_threads SEC(".maps");
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -32,5 +35,6 @@ const struct {
 	struct apm_ev_proc proc;
 	struct apm_ev_span_begin span_begin;
 	struct apm_ev_span span_end;
+	struct apm_look look;
 	struct apm_ev_text text; /* last: its data has no fixed size */
 } * apm_abi;

@@ -7,7 +7,8 @@
  * left without a return (an exception, longjmp) is noticed as soon as the stack has shrunk past it. Static
  * probes stand in the middle of functions and have no such sign: there the last that began ends first.
  */
-#include "apm.bpf.h"
+#include "span.bpf.h"
+
 #include "place.bpf.h"
 
 struct {
@@ -16,13 +17,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct apm_span_site);
 } span_sites SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, APM_MAX_SPAN_THREADS);
-	__type(key, struct apm_key);
-	__type(value, struct apm_span_thread);
-} span_threads SEC(".maps");
 
 static const struct apm_span_thread thread_zero_span;
 

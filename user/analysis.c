@@ -458,6 +458,7 @@ static int (*const handlers[])(struct analysis *a, const struct record *rec) = {
 	[REC_SITE] = feed_site,
 	[REC_LIBRARY] = feed_library,
 	[REC_USAGE] = analysis_feed_usage,
+	[REC_WAIT] = analysis_feed_wait,
 };
 
 int analysis_feed(const struct record *rec, void *arg)

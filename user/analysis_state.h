@@ -33,6 +33,7 @@ struct shape {
 	/* Of spans */
 	uint32_t span;
 	uint64_t outer;				       /* calls that are in no other span */
+	struct unit_wait wait[REC_WAIT_REASONS];       /* outside of statements */
 	struct attribute attribute[APM_SPAN_ARGS + 1]; /* the last: the return value */
 };
 
@@ -107,7 +108,9 @@ struct analysis {
 	struct kept_unit kept[KEPT_MAX];
 	size_t kept_count;
 	double sample_rate;
-	struct table *coverage; /* hash of all of it -> struct coverage */
+	int looks_taken;			 /* what threads wait for was looked for */
+	struct unit_wait wait[REC_WAIT_REASONS]; /* outside of database calls; for the network: in units */
+	struct table *coverage;			 /* hash of all of it -> struct coverage */
 	struct rolling recent;
 	struct table *recent_queries; /* fingerprint -> struct rolling: those with the latest executions */
 	struct table *names;	      /* session_name_hash() -> char *: names of prepared statements */
@@ -141,6 +144,7 @@ int analysis_feed_span_end(struct analysis *a, const struct record *rec);
 /* A CPU sample, or a closed connection, in its place between the statements. */
 void analysis_mark_sample(struct analysis *a, const struct record *rec);
 void analysis_mark_close(struct analysis *a, const struct record *rec);
+void analysis_mark_wait(struct analysis *a, const struct record *rec);	 /* of a thread in a span */
 const char *analysis_span_name(const struct analysis *a, uint32_t span); /* "a span" when not known */
 void analysis_fill_units(struct analysis *a);
 void analysis_fill_transactions(struct analysis *a);
@@ -168,7 +172,14 @@ int analysis_feed_usage(struct analysis *a, const struct record *rec);
 void analysis_usage_release(struct table_key key, void *value, void *arg);
 void analysis_judge_resources(struct analysis *a); /* before detect_end() */
 void analysis_fill_memory(struct analysis *a);
-void analysis_fill_bottlenecks(struct analysis *a); /* after the summary and the memory warnings */
+uint64_t
+analysis_cpu_used(struct analysis *a); /* by all processes, between their first check and their last */
+
+/* analysis_bottlenecks.c: where the time went */
+int analysis_feed_wait(struct analysis *a, const struct record *rec);
+void analysis_wait_of_call(struct analysis *a,
+			   const struct unit *unit); /* of an outermost span that has ended */
+void analysis_fill_bottlenecks(struct analysis *a);  /* after the summary and the memory warnings */
 
 /* Memory that lives as long as the report: takes it over. NULL (and a->err) when it is
  * NULL or there is no room. */

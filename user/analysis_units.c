@@ -10,6 +10,8 @@
 #define SAMPLES_MIN \
 	20 /* a time of fewer sample periods is too short to say from samples what was done in it */
 
+#define WAITS_MIN_NS 1000000000ULL /* so much time is looked at about twenty times */
+
 void analysis_shape_release(struct table_key key, void *value, void *arg)
 {
 	struct shape *s = value;
@@ -104,6 +106,15 @@ void analysis_mark_sample(struct analysis *a, const struct record *rec)
 	struct statement mark = mark_of(rec->hdr, MARK_SAMPLE);
 
 	mark.duration_ns = rec->sample.weight_ns;
+	order_add(a->order, &mark);
+}
+
+void analysis_mark_wait(struct analysis *a, const struct record *rec)
+{
+	struct statement mark = mark_of(rec->hdr, MARK_WAIT);
+
+	mark.span = rec->wait.reason;
+	mark.duration_ns = rec->wait.weight_ns;
 	order_add(a->order, &mark);
 }
 
@@ -203,10 +214,16 @@ static int count_call(struct analysis *a, struct shape *s, const struct unit *un
 	const struct apm_ev_span *call = unit->call;
 	const struct span_info *info = span_of(a, unit->rule);
 	enum unit_status status = call ? call_status(info, call) : UNIT_STATUS_UNKNOWN;
-	int left = call && call->hdr.flags & APM_SPAN_LEFT;
+	int left = call && call->hdr.flags & APM_SPAN_LEFT, i;
 
 	s->span = unit->rule;
 	s->outer += !unit->nested;
+	for (i = 0; i < REC_WAIT_REASONS; i++) {
+		s->wait[i].ns += unit->wait[i].ns;
+		s->wait[i].seen += unit->wait[i].seen;
+	}
+	if (!unit->nested)
+		analysis_wait_of_call(a, unit);
 	s->ok += status == UNIT_STATUS_OK;
 	s->failed += status == UNIT_STATUS_ERROR;
 	s->left += left;
@@ -401,6 +418,10 @@ static void fill_unit(struct analysis *a, const struct shape *sh, struct report_
 		.cpu_sampled = !is_span,
 		.cpu_ns = sh->cpu_ns,
 		.off_cpu_ns = sh->cpu_known_ns > sh->cpu_ns ? sh->cpu_known_ns - sh->cpu_ns : 0,
+		.waits_known = is_span && a->looks_taken && sh->durations.sum >= WAITS_MIN_NS,
+		.io_wait_ns = sh->wait[REC_WAIT_IO].ns,
+		.lock_wait_ns = sh->wait[REC_WAIT_LOCK].ns,
+		.network_wait_ns = sh->wait[REC_WAIT_NETWORK].ns,
 		.rss_known = sh->rss_units > 0,
 		.rss_growth = sh->rss_growth,
 		.rss_most = sh->rss_most,

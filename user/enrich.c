@@ -295,7 +295,14 @@ void enrich_process(struct enrich *e, pid_t pid)
 
 void enrich_pass(struct enrich *e, uint16_t kind, uint32_t tgid, struct record *rec)
 {
-	struct apm_hdr hdr = {.kind = kind, .len = sizeof(hdr), .ts = now_ns(), .tgid = tgid};
+	enrich_pass_at(e, kind, now_ns(), tgid, 0, rec);
+}
+
+void enrich_pass_at(struct enrich *e, uint16_t kind, uint64_t ts, uint32_t tgid, uint32_t tid,
+		    struct record *rec)
+{
+	struct apm_hdr hdr = {
+		.kind = kind, .len = sizeof(hdr), .ts = ts, .tgid = tgid, .tid = tid, .ctx_id = tid};
 
 	rec->hdr = &hdr;
 	emit(e, rec);

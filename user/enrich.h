@@ -30,6 +30,9 @@ void enrich_process(struct enrich *e, pid_t pid);
 /* A record that needs nothing done to it (meta, loss, coverage, overhead, library,
  * end …): hdr is made here. */
 void enrich_pass(struct enrich *e, uint16_t kind, uint32_t tgid, struct record *rec);
+/* The same of something that was seen in a thread at a moment. */
+void enrich_pass_at(struct enrich *e, uint16_t kind, uint64_t ts, uint32_t tgid, uint32_t tid,
+		    struct record *rec);
 
 /* The first non-zero value that the sink returned. */
 int enrich_status(const struct enrich *e);

@@ -105,6 +105,15 @@ static void take_usage(pid_t pid, const struct rec_usage *usage, void *arg)
 	enrich_pass(((struct pipeline *)arg)->enrich, REC_USAGE, (uint32_t)pid, &rec);
 }
 
+static void take_wait(const struct looks_wait *wait, void *arg)
+{
+	struct record rec = {.wait = {.weight_ns = wait->weight_ns,
+				      .threads = wait->threads,
+				      .reason = (uint8_t)wait->reason}};
+
+	enrich_pass_at(((struct pipeline *)arg)->enrich, REC_WAIT, wait->ts, wait->tgid, wait->tid, &rec);
+}
+
 static void take_library(const struct lib_match *m, const char *path, pid_t pid, void *arg)
 {
 	struct pipeline *p = arg;
@@ -280,8 +289,8 @@ static int open_stages(struct pipeline *p)
 				      .span = opt->spans,
 				      .span_count = opt->span_count};
 	struct enrich_options how = {.show_literals = opt->show_literals, .sink = take_record, .sink_arg = p};
-	struct collect_events events = {
-		take_event, take_process, take_library, take_missing, take_probes, take_span, p};
+	struct collect_events events = {take_event,  take_process, take_library, take_missing,
+					take_probes, take_span,	   take_wait,	 p};
 	char err[256];
 
 	if (selection_make(&p->select, opt->comms.name, opt->comms.count, opt->cgroups.name,

@@ -134,6 +134,12 @@ static const struct field usage_fields[] = {
 	FIELD(usage.comm),
 };
 
+static const struct field wait_fields[] = {
+	FIELD(wait.weight_ns),
+	FIELD(wait.threads),
+	FIELD(wait.reason),
+};
+
 struct layout {
 	uint16_t fixed;	  /* bytes before the fields, header included; 0 = no such kind */
 	uint8_t required; /* fields that must be there; later ones read as zero in a body that ends before
@@ -180,6 +186,7 @@ static const struct layout layouts[] = {
 	[REC_LIBRARY] = BODY(library_fields, 3),
 	[REC_SPAN] = BODY(span_fields, 8),
 	[REC_USAGE] = BODY(usage_fields, 3),
+	[REC_WAIT] = BODY(wait_fields, 3),
 };
 
 static const struct layout *layout_of(uint16_t kind)

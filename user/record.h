@@ -37,6 +37,7 @@ enum rec_kind {
 	REC_LIBRARY = 77,   /* resolves a lib_id */
 	REC_SPAN = 78,	/* a function or static probe that the user named: resolves `span` of its events */
 	REC_USAGE = 79, /* what a process uses at a moment */
+	REC_WAIT = 80,	/* what threads were seen to wait for outside of database calls */
 };
 
 #define REC_META_SHOW_LITERALS 0x1 /* REC_TEXT carries raw text */
@@ -247,6 +248,21 @@ struct rec_usage {
 	struct str comm;
 };
 
+enum rec_wait_reason {
+	REC_WAIT_NONE = 0, /* told once: from now on waits are looked for */
+	REC_WAIT_IO = 1,
+	REC_WAIT_LOCK = 2,
+	REC_WAIT_NETWORK = 3, /* only of threads in a span */
+	REC_WAIT_REASONS
+};
+
+/* hdr.tid: a thread in a span; 0 = so many threads of the process, which are in none. */
+struct rec_wait {
+	uint64_t weight_ns; /* time that this stands for, of all of them */
+	uint32_t threads;
+	uint8_t reason; /* enum rec_wait_reason */
+};
+
 /* A decoded record. Strings and pointers point into the bytes given to record_decode(). */
 struct record {
 	const struct apm_hdr *hdr; /* hdr->kind says which member is valid */
@@ -271,6 +287,7 @@ struct record {
 		struct rec_library library;
 		struct rec_span span;
 		struct rec_usage usage;
+		struct rec_wait wait;
 	};
 };
 

@@ -46,6 +46,7 @@ static int is_outside(const struct replay *r, const struct record *rec)
 		ts = rec->stmt->t_start;
 		return ts < r->since_ns || ts >= r->until_ns;
 	case REC_SAMPLE:
+	case REC_WAIT:
 		return ts < r->since_ns || ts >= r->until_ns;
 	case APM_EV_FORK:
 	case APM_EV_EXEC:

@@ -161,7 +161,11 @@ struct mm_struct___old {
 	struct mm_rss_stat___old rss_stat;
 };
 
+/* __state: since 5.14 */
 struct task_struct {
+	unsigned int __state;
+	void *stack;
+	unsigned int in_iowait : 1;
 	struct mm_struct *mm;
 	int pid;
 	int tgid;
@@ -173,6 +177,22 @@ struct task_struct {
 	struct css_set *cgroups;
 	unsigned long nvcsw;
 	u64 start_boottime;
+};
+
+/* Before */
+struct task_struct___old {
+	long state;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct sock_common {

@@ -30,9 +30,10 @@ struct apm_config {
 	__u8 task_storage;   /* per-thread state: 1 task storage, 0 preallocated hash */
 	__u8 attach_cookies; /* a probe knows its cookie; 0: it looks itself up in the map `sites` */
 	__u8 never;	     /* always 0 */
-	__u8 reserved;
+	__u8 task_regs; /* there is a helper for the registers that another task came into the kernel with */
 	__u32 page_bytes;
-	__u32 reserved1;
+	__u8 spans; /* some are wanted */
+	__u8 reserved[3];
 };
 
 /* What user space turns off and on while the programs run, to keep the price down:

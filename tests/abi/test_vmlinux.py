@@ -142,7 +142,7 @@ def wanted(path):
     found = {}
     for named, body, alias in re.findall(r'^(?:typedef )?struct (\w*) ?\{(.*?)^\}\s*(\w*);', text, re.S | re.M):
         members = []
-        for base, stars, member, array in re.findall(r'^\s*(.+?)\s+(\**)(\w+)((?:\[\w*\])?);', body, re.M):
+        for base, stars, member, array in re.findall(r'^\s*(.+?)\s+(\**)(\w+)((?:\[\w*\])?)(?: : \d+)?;', body, re.M):
             word = base.split()[-1].replace('__be', 'u').lstrip('_')
             if stars:
                 kind = ('pointer',)

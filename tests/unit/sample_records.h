@@ -49,7 +49,7 @@ static const struct apm_hdr sample_hdrs[] = {
 	SAMPLE_HDR(REC_META),	  SAMPLE_HDR(REC_TEXT),	 SAMPLE_HDR(REC_PROCESS),   SAMPLE_HDR(REC_FRAME),
 	SAMPLE_HDR(REC_SAMPLE),	  SAMPLE_HDR(REC_CONN),	 SAMPLE_HDR(REC_ERROR),	    SAMPLE_HDR(REC_LOSS),
 	SAMPLE_HDR(REC_COVERAGE), SAMPLE_HDR(REC_SITE),	 SAMPLE_HDR(REC_WATERMARK), SAMPLE_HDR(REC_OVERHEAD),
-	SAMPLE_HDR(REC_LIBRARY),  SAMPLE_HDR(REC_USAGE), SAMPLE_HDR(REC_END),
+	SAMPLE_HDR(REC_LIBRARY),  SAMPLE_HDR(REC_USAGE), SAMPLE_HDR(REC_WAIT),	    SAMPLE_HDR(REC_END),
 };
 
 /* REC_END comes last, so that all of them in order make a whole stream. */
@@ -81,7 +81,8 @@ static const struct record sample_records[] = {
 	{.hdr = &sample_hdrs[12],
 	 .library = {1, 2, STR("sqlite3"), STR("3.40.1"), STR("/lib/libsqlite3.so.0"), STR("0123")}},
 	{.hdr = &sample_hdrs[13], .usage = {1, 2, 3, STR("worker")}},
-	{.hdr = &sample_hdrs[14]},
+	{.hdr = &sample_hdrs[14], .wait = {1, 2, REC_WAIT_LOCK}},
+	{.hdr = &sample_hdrs[15]},
 };
 
 #define SAMPLE_RECORDS (sizeof(sample_records) / sizeof(sample_records[0]))

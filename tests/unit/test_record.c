@@ -129,6 +129,10 @@ static void same_things(const struct record *a, const struct record *b)
 		SAME(usage.rss_kb);
 		SAME(usage.cpu_ns);
 		SAME_STR(usage.comm);
+	} else if (a->hdr->kind == REC_WAIT) {
+		SAME(wait.weight_ns);
+		SAME(wait.threads);
+		SAME(wait.reason);
 	} else if (a->hdr->kind == REC_LIBRARY) {
 		SAME(library.lib_id);
 		SAME(library.system);
@@ -230,6 +234,7 @@ static void every_kind_of_the_enum_is_known(void **state)
 	for (kind = REC_META; kind <= REC_LIBRARY; kind++)
 		assert_non_null(sample_of(kind));
 	assert_non_null(sample_of(REC_USAGE));
+	assert_non_null(sample_of(REC_WAIT));
 }
 
 static void records_stand_back_to_back(void **state)
@@ -388,8 +393,8 @@ static void a_string_ends_within_its_record(void **state)
 static void unknown_kinds_can_be_skipped(void **state)
 {
 	/* Raw text, connections, errors and samples of the kernel side are no part of a stream. */
-	static const uint16_t kinds[] = {0,  APM_EV_TEXT, APM_EV_CONN,	 APM_EV_ERROR, APM_EV_SAMPLE,
-					 13, 63,	  REC_USAGE + 1, 0xffff};
+	static const uint16_t kinds[] = {0,  APM_EV_TEXT, APM_EV_CONN,	APM_EV_ERROR, APM_EV_SAMPLE,
+					 13, 63,	  REC_WAIT + 1, 0xffff};
 	struct strbuf buf = encoded(sample_of(REC_CONN));
 	struct apm_hdr hdr = *hdr_of(&buf);
 	struct record rec = {.hdr = &hdr};

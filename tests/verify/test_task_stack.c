@@ -9,6 +9,7 @@
 
 #include "abi/config.h"
 #include "abi/event.h"
+#include "abi/look.h"
 
 #include "apm.skel.h"
 

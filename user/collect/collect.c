@@ -343,6 +343,7 @@ static int ring_event(void *arg, void *data, size_t len)
 	c->events_read++;
 	if (len < sizeof(*ev) || ev->len > len)
 		return 0;
+	looks_event(c->looks, ev);
 	/* The end of a COPY is seen by the asynchronous set only. */
 	if (ev->kind == APM_EV_STMT && ev->flags & APM_STMT_COPY)
 		pq_sets_give_up(&c->pq, "COPY is in use: asynchronous functions are probed");
@@ -370,7 +371,7 @@ int collect_poll(struct collect *c, int timeout_ms)
 {
 	struct epoll_event ready[8];
 	uint64_t now;
-	int n = epoll_wait(c->epoll_fd, ready, 8, timeout_ms);
+	int n = epoll_wait(c->epoll_fd, ready, 8, looks_timeout(c->looks, collect_now_ns(), timeout_ms));
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
@@ -379,6 +380,9 @@ int collect_poll(struct collect *c, int timeout_ms)
 	ring_buffer__consume(c->ring);
 	now = collect_now_ns();
 	collect_measure(c, now);
+	/* Once the probes are off, a thread in a call of a database looks like any other. */
+	if (!c->detached && !c->looks_off)
+		looks_take(c->looks, now, c->events.on_wait, c->events.arg);
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
 		c->last_sweep_ns = now;
 		inflight_open(c->inflight, now, now - OPEN_IDLE_NS, open_statement, c);
@@ -480,6 +484,9 @@ int collect_start(struct collect *c)
 	pq_sets_review(&c->pq);
 	if (!c->opt.sample_freq)
 		return 0;
+	c->looks = looks_open(c->loader);
+	if (!c->looks)
+		log_debug("threads cannot be looked at: %s", strerror(errno));
 	c->sampler = sampler_open(c->loader, c->opt.sample_freq);
 	if (c->sampler)
 		return 0;
@@ -508,6 +515,7 @@ void collect_free(struct collect *c)
 	if (c->programs.stats_fd >= 0)
 		close(c->programs.stats_fd);
 	sampler_close(c->sampler);
+	looks_close(c->looks);
 	mapwatch_close(c->mapwatch);
 	bystanders_free(c->bystanders);
 	files_free(c->files);

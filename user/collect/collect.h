@@ -17,6 +17,7 @@
 #include "abi/counters.h"
 #include "abi/event.h"
 #include "collect/loader.h"
+#include "collect/looks.h"
 #include "collect/site.h"
 #include "collect/span_rule.h"
 
@@ -35,6 +36,8 @@ struct collect_events {
 	/* The probes of a span were put on a file. */
 	void (*on_span)(const struct span_rule *rule, const char *path, const char *text, pid_t pid,
 			void *arg);
+	/* What threads wait for outside of database calls, some times a second. */
+	void (*on_wait)(const struct looks_wait *wait, void *arg);
 	void *arg;
 };
 
@@ -90,7 +93,7 @@ struct collect_cost {
 };
 void collect_cost(const struct collect *c, struct collect_cost *out);
 
-/* What is collected from now on: what the probes read, and whether CPU samples are taken. */
+/* What is collected from now on: what the probes read, and whether the profile goes on (CPU samples, looks at threads). */
 void collect_set_detail(struct collect *c, const struct apm_detail *detail, int samples);
 /* Takes the probes off for good; processes are followed as before. */
 void collect_detach(struct collect *c);

@@ -32,6 +32,8 @@ struct collect {
 	struct spans *spans; /* NULL = none are wanted */
 	struct mapwatch *mapwatch;
 	struct sampler *sampler;
+	struct looks *looks;	/* NULL = none are taken */
+	int looks_off;		/* for now */
 	struct table *told;	/* with --all: processes that were seen to use a library */
 	struct table *followed; /* processes that came into scope and whose end has not been read */
 	struct ring_buffer *ring;

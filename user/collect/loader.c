@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "abi/event.h"
+#include "abi/look.h"
 
 #include "apm.skel.h"
 #include "collect/select.h"
@@ -29,6 +30,7 @@ struct loader {
 	struct apm_bpf *skel;
 	char left_out[LEFT_OUT_MAX][32]; /* libraries whose programs this kernel refuses */
 	unsigned int left_out_count;
+	int no_looks; /* nor the program that looks at threads */
 	enum probe_mode mode;
 	int cpus;
 	int attach_cookies;
@@ -203,6 +205,13 @@ static void choose_spans(struct loader *l, int wanted)
 	bpf_map__set_autocreate(s->maps.span_threads, false);
 }
 
+/* Looks at threads are part of the profile. */
+static void choose_looks(struct loader *l, const struct loader_options *opt)
+{
+	bpf_program__set_autoload(l->skel->progs.look_task, opt->sample_freq && !l->no_looks);
+	((struct apm_config *)&l->skel->rodata->cfg)->spans = opt->span_count > 0;
+}
+
 static int attach_spans(struct apm_bpf *s)
 {
 	if (bpf_program__fd(s->progs.span_switch) < 0)
@@ -236,6 +245,10 @@ static int leave_out(struct loader *l)
 	const char *role = strrchr(refused, '_');
 	int exit = role && !strcmp(role, "_exit");
 
+	if (!strcmp(refused, "look_task") && !l->no_looks) {
+		l->no_looks = 1;
+		return 1;
+	}
 	if (!role || l->left_out_count == LEFT_OUT_MAX || is_left_out(l, refused) ||
 	    (!exit && strcmp(role, "_entry") && strcmp(role, "_return") && strcmp(role, "_session")))
 		return 0;
@@ -264,6 +277,7 @@ static int load_once(struct loader *l, const struct loader_options *opt, char *e
 	cfg->sample_freq = opt->sample_freq;
 	cfg->wake_bytes = opt->ring_bytes / 4;
 	cfg->task_storage = (__u8)task_storage;
+	cfg->task_regs = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_task_pt_regs, NULL) == 1;
 	cfg->page_bytes = (__u32)sysconf(_SC_PAGESIZE);
 	l->attach_cookies =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
@@ -276,6 +290,7 @@ static int load_once(struct loader *l, const struct loader_options *opt, char *e
 	choose_programs(l);
 	choose_selection(l, opt->select);
 	choose_spans(l, opt->span_count > 0);
+	choose_looks(l, opt);
 	ret = apm_bpf__load(l->skel);
 	if (!ret && opt->select)
 		ret = fill_selection(l, opt->select);
@@ -532,6 +547,10 @@ void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const 
 	for (i = 0; i < l->left_out_count; i++)
 		fn(l->left_out[i],
 		   "not traced: this kernel refuses its programs (-v shows the verifier's words)", arg);
+	if (l->no_looks)
+		fn("waits outside database calls",
+		   "not counted: this kernel refuses the program that looks at threads (-v says why)",
+		   arg);
 	if (l->mode != PROBE_SESSION)
 		fn("uprobe sessions",
 		   "not in this kernel (6.13): every return is trapped, also where it is not needed", arg);

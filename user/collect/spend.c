@@ -57,6 +57,7 @@ void collect_counters(const struct collect *c, uint64_t values[APM_CNT_MAX], uin
 void collect_set_detail(struct collect *c, const struct apm_detail *detail, int samples)
 {
 	loader_set_detail(c->loader, detail);
+	c->looks_off = !samples;
 	if (!samples) {
 		sampler_close(c->sampler);
 		c->sampler = NULL;

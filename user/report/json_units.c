@@ -59,6 +59,9 @@ static json_t *metrics(struct doc *d, const struct report_unit *u)
 	put(d, o, "cpu_ms", of_ms_if(u->cpu_known, u->cpu_ns));
 	put(d, o, "off_cpu_ms", of_ms_if(u->cpu_known, u->off_cpu_ns));
 	put(d, o, "cpu_estimated", u->cpu_known ? json_boolean(u->cpu_sampled) : json_null());
+	put(d, o, "io_wait_ms", of_ms_if(u->waits_known, u->io_wait_ns));
+	put(d, o, "lock_wait_ms", of_ms_if(u->waits_known, u->lock_wait_ns));
+	put(d, o, "external_wait_ms", of_ms_if(u->waits_known, u->network_wait_ns));
 	put(d, o, "memory_growth_bytes", u->rss_known ? of_signed(u->rss_growth) : json_null());
 	put(d, o, "memory_growth_max_bytes", u->rss_known ? of_signed(u->rss_most) : json_null());
 	return o;

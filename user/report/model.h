@@ -124,6 +124,8 @@ struct report_unit {
 	uint64_t queries, cache_spans, cache_hits, cache_misses, queue_spans;
 	int cpu_known, cpu_sampled; /* by samples: an estimate */
 	uint64_t cpu_ns, off_cpu_ns;
+	int waits_known; /* what was waited for outside of statements: an estimate by looks at the threads */
+	uint64_t io_wait_ns, lock_wait_ns, network_wait_ns;
 	int rss_known;
 	int64_t rss_growth, rss_most; /* bytes: in all of them, and in one */
 	int is_span, never_called;

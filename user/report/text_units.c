@@ -84,6 +84,12 @@ static void print_attributes(struct text *t, const struct report_unit *u)
 	}
 }
 
+static void add_wait(struct strbuf *out, uint64_t ns, const char *what)
+{
+	if (ns)
+		strbuf_addf(out, "%sabout %s %s", out->len ? "; " : "", format_time(ns), what);
+}
+
 /* What a call used, on average, as far as it is known. */
 static void add_use(struct strbuf *out, const struct report_unit *u)
 {
@@ -92,6 +98,11 @@ static void add_use(struct strbuf *out, const struct report_unit *u)
 	if (u->cpu_known)
 		strbuf_addf(out, "CPU %s, off CPU %s a call", format_time(u->cpu_ns / n),
 			    format_time(u->off_cpu_ns / n));
+	if (u->waits_known) {
+		add_wait(out, u->io_wait_ns / n, "waiting for disks");
+		add_wait(out, u->lock_wait_ns / n, "waiting for locks");
+		add_wait(out, u->network_wait_ns / n, "waiting for the network");
+	}
 	if (u->cache_hits + u->cache_misses)
 		strbuf_addf(out, "%scache %s of %s reads hit", out->len ? "; " : "",
 			    format_count(u->cache_hits), format_count(u->cache_hits + u->cache_misses));

@@ -33,6 +33,7 @@ enum statement_mark {
 	MARK_SAMPLE = 3, /* a CPU sample of duration_ns, in statement seq (0 = in none) */
 	MARK_CLOSE = 4,	 /* the connection was closed */
 	MARK_WAS = 5,	 /* the statement that follows was counted already: it was this */
+	MARK_WAIT = 6,	 /* the thread, in a span, was seen to wait, for duration_ns */
 };
 
 struct statement {
@@ -61,7 +62,7 @@ struct statement {
 	uint32_t ctx_kind;
 	uint32_t conn_gen;
 	uint32_t literals; /* in the text */
-	uint32_t span;	   /* MARK_SPAN_BEGIN: the number of its rule */
+	uint32_t span;	   /* MARK_SPAN_BEGIN: the number of its rule; MARK_WAIT: enum rec_wait_reason */
 	uint16_t flags;	   /* APM_STMT_* */
 	uint16_t lib_id;
 	uint8_t system;

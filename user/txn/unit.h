@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "record.h"
 #include "txn/distinct.h"
 #include "txn/span.h"
 
@@ -82,6 +83,12 @@ struct unit_parent {
 	uint32_t last_rows; /* of the epoch before */
 };
 
+/* What a thread was seen to wait for. */
+struct unit_wait {
+	uint64_t ns;
+	uint64_t seen; /* as often */
+};
+
 struct unit {
 	enum unit_kind kind;
 	uint32_t tgid;
@@ -101,8 +108,9 @@ struct unit {
 	const struct apm_ev_span *call; /* of a span that has ended: valid while it is delivered */
 	uint64_t queries;		/* statements to databases */
 	uint64_t cache_hits, cache_misses, cache_spans, queue_spans;
-	uint64_t cpu_ns;     /* by CPU samples, of a run */
-	size_t repeat_count; /* repeats in order of first appearance */
+	uint64_t cpu_ns;			 /* by CPU samples, of a run */
+	struct unit_wait wait[REC_WAIT_REASONS]; /* of a span, outside of statements */
+	size_t repeat_count;			 /* repeats in order of first appearance */
 	struct repeat *repeat;
 	uint64_t repeats_dropped; /* the table was full */
 	/* The last `span_max` statements; the oldest is at span[span_total %

@@ -296,6 +296,10 @@ int units_feed(struct units *u, struct statement *stmt)
 		u->now = stmt->t_start;
 	if (stmt->mark == MARK_SAMPLE)
 		return feed_sample(u, stmt);
+	if (stmt->mark == MARK_WAIT) {
+		units_wait_in_span(u, stmt);
+		return 0;
+	}
 	if (stmt->mark == MARK_CLOSE)
 		return transactions_close(u->transactions, stmt);
 	if (!stmt->opening && stmt->type == SPAN_DB) {

@@ -109,6 +109,18 @@ int units_add_to_span(struct units *u, const struct statement *stmt)
 	return err ? err : 1;
 }
 
+void units_wait_in_span(struct units *u, const struct statement *mark)
+{
+	struct table_key key = units_context(mark->ctx_kind, mark->tgid, mark->ctx_id);
+	struct calls *c = table_count(u->calls) ? table_get(u->calls, key) : NULL;
+	uint32_t i;
+
+	for (i = 0; c && i < c->depth && mark->span < REC_WAIT_REASONS; i++) {
+		c->unit[i]->wait[mark->span].ns += mark->duration_ns;
+		c->unit[i]->wait[mark->span].seen++;
+	}
+}
+
 struct cutting {
 	struct units *u;
 	uint32_t tgid;

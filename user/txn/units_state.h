@@ -92,6 +92,8 @@ int units_age_processes(struct units *u, int all);
 /* units_span.c */
 /* Adds the statement to the span that its context is in. 1 when there is one, 0, -errno. */
 int units_add_to_span(struct units *u, const struct statement *stmt);
+/* Adds what the thread was seen to wait for to the spans that it is in. */
+void units_wait_in_span(struct units *u, const struct statement *mark);
 /* Ends spans whose end will not come: of a process, or (0) all. */
 int units_cut_spans(struct units *u, uint32_t tgid);
 void units_calls_release(struct table_key key, void *value, void *arg);
