@@ -4,6 +4,7 @@
 # The options of a command, one line each; after a colon what its value is.
 _apm_bpf_options() {
 	local live='--pid:pid --comm: --cgroup:file --all --user:user --span: --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
+		--slow-request-ms: --memory-mb: --sample-rate: --profiling-ms: --service: --environment:
 		--max-sql: --show-literals --freq: --max-overhead: --ring-mb: --output:file --color:color --quiet --verbose --help'
 	local report='--also:detector --fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
 	case $1 in
@@ -12,11 +13,11 @@ _apm_bpf_options() {
 	record) echo "$live" ;;
 	report)
 		echo "$report --interval: --since: --until: --events:events --system:system --database: --db-user: --fingerprint:
-			--min-ms: --errors --slow-ms: --n-plus-one: --unit-gap-ms: --color:color --quiet --verbose --help"
+			--min-ms: --errors --slow-ms: --n-plus-one: --unit-gap-ms: --slow-request-ms: --memory-mb: --color:color --quiet --verbose --help"
 		;;
 	flame) echo '--output:file --folded:file --query: --color:color --quiet --verbose --help' ;;
 	diff)
-		echo '--slow-ms: --n-plus-one: --unit-gap-ms: --fail-on:regression --min-effect: --top: --json --report:file
+		echo '--slow-ms: --n-plus-one: --unit-gap-ms: --slow-request-ms: --memory-mb: --fail-on:regression --min-effect: --top: --json --report:file
 			--flame:file --folded:file --color:color --quiet --verbose --help'
 		;;
 	fingerprint) echo '--dialect:dialect --file:file --jsonl --help' ;;

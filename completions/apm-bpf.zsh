@@ -30,12 +30,18 @@ _apm_bpf() {
 		'--slow-ms[a statement this long is slow]:milliseconds:'
 		'--n-plus-one[so many repeats are an N+1]:repeats:'
 		'--unit-gap-ms[idle time that ends a unit of work]:milliseconds:'
+		'--slow-request-ms[a transaction, or a unit, this long is slow]:milliseconds:'
+		'--memory-mb[a process with more resident memory is a finding]:MB:'
 	)
 	collect=(
 		"--max-sql[keep so much of a statement's text]:bytes:"
 		'--show-literals[keep values in statements]'
 		'--freq[CPU samples per second]:Hz:'
 		'--max-overhead[most that tracing may take of a core]:percent:'
+		'--sample-rate[share of the units of no note that is kept one by one]:share:'
+		'--profiling-ms[time between looks at memory and CPU time]:milliseconds:'
+		'--service[name of what is traced]:name:'
+		'--environment[where it runs]:name:(production staging development test)'
 		'--ring-mb[size of the ring buffer]:MB:(1 2 4 8 16 32 64 128 256 512 1024)'
 	)
 	reports=(

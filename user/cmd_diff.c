@@ -51,6 +51,8 @@ static int read_side(const struct options *opt, const char *path, int wants_stac
 		.slow_ns = opt->slow_ns,
 		.unit_gap_ns = opt->unit_gap_ns,
 		.n_plus_one = opt->n_plus_one,
+		.slow_request_ns = opt->slow_request_ns,
+		.memory_kb = (uint64_t)opt->memory_mb * 1024,
 		.top = UINT32_MAX,
 		.on_stack = wants_stacks ? on_stack : NULL,
 		.on_statement = on_statement,

@@ -60,6 +60,8 @@ static const struct report *replay(const struct options *opt, struct collected *
 		.also_count = opt->also.count,
 		.unit_gap_ns = opt->unit_gap_ns,
 		.n_plus_one = opt->n_plus_one,
+		.slow_request_ns = opt->slow_request_ns,
+		.memory_kb = (uint64_t)opt->memory_mb * 1024,
 		.top = opt->top,
 		.on_stack = c->stacks ? collect_stack : NULL,
 		.on_statement = collect_statement,

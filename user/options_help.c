@@ -7,10 +7,11 @@
 static const char *const group_titles[GROUP_COUNT] = {
 	[GROUP_TARGET] = "Target",	  [GROUP_PART] = "Which part of the capture",
 	[GROUP_FINDINGS] = "What counts", [GROUP_COLLECT] = "What is collected",
-	[GROUP_OUTPUT] = "Output",
+	[GROUP_OUTPUT] = "Output",	  [GROUP_MORE] = "More",
 };
 
 #define HELP_COLUMN  26
+#define MORE_COLUMN  28 /* the longest names are among them */
 #define USAGE_COLUMN 50
 #define LINE_COLUMNS 80
 
@@ -30,7 +31,7 @@ static void pad(struct strbuf *out, size_t have, size_t want)
 		strbuf_addc(out, ' ');
 }
 
-static void help_row(const struct option_row *row, struct strbuf *out)
+static void help_row(const struct option_row *row, size_t column, struct strbuf *out)
 {
 	size_t start = out->len;
 
@@ -42,16 +43,17 @@ static void help_row(const struct option_row *row, struct strbuf *out)
 	if (row->value)
 		strbuf_addf(out, " %s", row->value);
 	strbuf_addc(out, ' ');
-	pad(out, out->len - start, HELP_COLUMN);
+	pad(out, out->len - start, column);
 	strbuf_addf(out, "%s\n", row->help);
 }
 
-static void help_options(enum command_id command, struct strbuf *out)
+/* The options of the groups before `end`. */
+static void help_options(enum command_id command, int end, struct strbuf *out)
 {
 	int group;
 	size_t i;
 
-	for (group = 0; group < GROUP_COUNT; group++) {
+	for (group = 0; group < end; group++) {
 		int titled = 0;
 
 		for (i = 0; i < option_row_count; i++) {
@@ -63,7 +65,7 @@ static void help_options(enum command_id command, struct strbuf *out)
 			if (!titled)
 				strbuf_addf(out, "%s\n", group_titles[group]);
 			titled = 1;
-			help_row(row, out);
+			help_row(row, group == GROUP_MORE ? MORE_COLUMN : HELP_COLUMN, out);
 		}
 	}
 }
@@ -101,9 +103,9 @@ static void help_program(struct strbuf *out)
 		pad(out, columns("  apm-bpf  ") + columns(row->name) + columns(row->usage), USAGE_COLUMN);
 		strbuf_addf(out, "%s\n", row->help);
 	}
-	help_options(COMMAND_TRACE, out);
+	help_options(COMMAND_TRACE, GROUP_MORE, out);
 	strbuf_adds(out, "      --version, --help   Examples: sudo apm-bpf --comm web --flame web.svg\n"
-			 "Variables APM_…: apm-bpf record --help (options win; sudo -E keeps them)\n");
+			 "More options, variables APM_… (options win; sudo -E keeps them): record --help\n");
 }
 
 void options_help(enum command_id command, struct strbuf *out)
@@ -116,7 +118,7 @@ void options_help(enum command_id command, struct strbuf *out)
 	}
 	strbuf_addf(out, "usage: apm-bpf %s [OPTION…]%s%s\n%s\n", row->name, *row->usage ? " " : "",
 		    row->usage, row->about);
-	help_options(command, out);
+	help_options(command, GROUP_COUNT, out);
 	if (command == COMMAND_RECORD)
 		help_variables(command, out);
 	if (command == COMMAND_DIFF)

@@ -198,13 +198,20 @@ const struct option_row option_rows[] = {
 	 "only the report and errors; --verbose is more (-v)"},
 	{"verbose", 'v', NULL, NULL, option_verbose, AT(log_level), 0, 0, PARSED, GROUP_OUTPUT, NULL},
 
+	{"slow-request-ms", 0, "MS", "APM_SLOW_REQUEST_THRESHOLD_MS", option_ms, AT(slow_request_ns), NS_PER_MS, 86400 * NS_PER_S,
+	 LIVE | REPLAY | COMPARE, GROUP_MORE, "a transaction, or a unit, this long is slow (1000)"},
+	{"memory-mb", 0, "MB", "APM_MEMORY_THRESHOLD_MB", option_count, AT(memory_mb), 1, 1u << 24, LIVE | REPLAY | COMPARE, GROUP_MORE,
+	 "a process with more resident memory is a finding"},
+	{"sample-rate", 0, "SHARE", "APM_SAMPLE_RATE", option_share, AT(sample_rate), 0, 1, LIVE, GROUP_MORE,
+	 "of units of no note, kept one by one in JSON (1)"},
+	{"profiling-ms", 0, "MS", "APM_PROFILING_INTERVAL", option_ms, AT(usage_every_ns), 100 * NS_PER_MS, 86400 * NS_PER_S, LIVE,
+	 GROUP_MORE, "looks at memory and CPU time so often (60000)"},
+	{"service", 0, "NAME", "APM_SERVICE_NAME", option_name, AT(service), 0, 0, LIVE, GROUP_MORE,
+	 "the report's name for what is traced"},
+	{"environment", 0, "NAME", "APM_ENVIRONMENT", option_name, AT(environment), 0, 0, LIVE, GROUP_MORE,
+	 "where it runs: production, staging …"},
+
 	{NULL, 0, NULL, "APM_ENABLED", option_bool, AT(enabled), 0, 0, LIVE, GROUP_COUNT, NULL},
-	{NULL, 0, NULL, "APM_SERVICE_NAME", option_name, AT(service), 0, 0, LIVE, GROUP_COUNT, NULL},
-	{NULL, 0, NULL, "APM_ENVIRONMENT", option_name, AT(environment), 0, 0, LIVE, GROUP_COUNT, NULL},
-	{NULL, 0, NULL, "APM_SLOW_REQUEST_THRESHOLD_MS", option_ms, AT(slow_request_ns), NS_PER_MS, 86400 * NS_PER_S, LIVE, GROUP_COUNT, NULL},
-	{NULL, 0, NULL, "APM_SAMPLE_RATE", option_share, AT(sample_rate), 0, 1, LIVE, GROUP_COUNT, NULL},
-	{NULL, 0, NULL, "APM_MEMORY_THRESHOLD_MB", option_count, AT(memory_mb), 1, 1u << 24, LIVE, GROUP_COUNT, NULL},
-	{NULL, 0, NULL, "APM_PROFILING_INTERVAL", option_ms, AT(usage_every_ns), 100 * NS_PER_MS, 86400 * NS_PER_S, LIVE, GROUP_COUNT, NULL},
 	{NULL, 0, NULL, "APM_PROFILING_ENABLED", option_profiling, AT(sample_freq), 0, 0, LIVE, GROUP_COUNT, NULL},
 };
 /* clang-format on */

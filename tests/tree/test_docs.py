@@ -45,6 +45,8 @@ def output(*args, **more):
 def options_of(command):
     """Long options that the help of a command lists. --help itself is listed in the program's own help alone."""
     said = output(APM, *([] if command == 'trace' else [command]), '--help')
+    if command == 'trace':  # the program's own help leaves some to that of record, which takes nothing else
+        said += output(APM, 'record', '--help')
     if command == 'detect':
         return set(re.findall(r'--[a-z-]+', said)) | {'--help'}
     rows = re.findall(r'^ {2,6}(?:-\w, )?(--[a-z-]+)(?:, (--[a-z-]+))?', said, re.M)

@@ -1,84 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The command line: what is accepted, what is refused and how, defaults, environment, help. */
+/* The command line: what is accepted, what is refused and how, defaults. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
-#include "options_table.h"
-#include "report/format.h"
-
-#define ARGS_MAX 64
-
-struct parsed {
-	struct options opt;
-	struct strbuf text;
-	enum options_result result;
-	char line[512];
-	char *argv[ARGS_MAX];
-};
-
-/* Parses a line cut at blanks; `''` stands for an empty argument. */
-static struct parsed *parse(const char *line)
-{
-	struct parsed *p = calloc(1, sizeof(*p));
-	int argc = 0;
-	char *word, *save = NULL;
-
-	assert_non_null(p);
-	snprintf(p->line, sizeof(p->line), "apm-bpf %s", line);
-	for (word = strtok_r(p->line, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-		assert_true(argc < ARGS_MAX - 1);
-		p->argv[argc++] = strcmp(word, "''") != 0 ? word : word + 2;
-	}
-	p->result = options_parse(&p->opt, argc, p->argv, &p->text);
-	return p;
-}
-
-static void done(struct parsed *p)
-{
-	options_free(&p->opt);
-	strbuf_free(&p->text);
-	free(p);
-}
-
-/* Accepted, or the test says why not. */
-static struct parsed *accepted(const char *line)
-{
-	struct parsed *p = parse(line);
-
-	if (p->result != OPTIONS_RUN)
-		fail_msg("'%s' was refused: %s", line, p->text.ptr ? p->text.ptr : "");
-	return p;
-}
-
-static void refused(const char *line, const char *says)
-{
-	struct parsed *p = parse(line);
-
-	if (p->result != OPTIONS_WRONG)
-		fail_msg("'%s' was not refused", line);
-	if (!strstr(p->text.ptr, says))
-		fail_msg("'%s' says '%s', not '%s'", line, p->text.ptr, says);
-	assert_null(strchr(p->text.ptr, '\n'));
-	done(p);
-}
-
-static int no_environment(void **state)
-{
-	size_t i;
-
-	for (i = 0; i < option_row_count; i++)
-		if (option_rows[i].env)
-			unsetenv(option_rows[i].env);
-	unsetenv("NO_COLOR");
-	setenv("TERM", "xterm", 1);
-	return 0;
-}
+#include "command_line.h"
 
 static void test_defaults(void **state)
 {
@@ -372,49 +301,6 @@ static void test_nothing_near(void **state)
 	done(p);
 }
 
-static void test_environment(void **state)
-{
-	struct parsed *p;
-
-	setenv("APM_SLOW_QUERY_THRESHOLD_MS", "250", 1);
-	setenv("APM_N_PLUS_ONE_THRESHOLD", "9", 1);
-	setenv("APM_SERVICE_NAME", "shop", 1);
-	setenv("APM_ENVIRONMENT", "staging", 1);
-	setenv("APM_PROFILING_ENABLED", "false", 1);
-	setenv("APM_ENABLED", "0", 1);
-	setenv("APM_SLOW_REQUEST_THRESHOLD_MS", "2500", 1);
-	setenv("APM_MEMORY_THRESHOLD_MB", "768", 1);
-	setenv("APM_SAMPLE_RATE", "0.25", 1);
-	p = accepted("-p 1");
-	assert_int_equal(p->opt.slow_request_ns, 2500000000);
-	assert_int_equal(p->opt.memory_mb, 768);
-	assert_true(p->opt.sample_rate == 0.25 && !p->opt.enabled);
-	assert_int_equal(p->opt.slow_ns, 250000000);
-	assert_int_equal(p->opt.n_plus_one, 9);
-	assert_int_equal(p->opt.sample_freq, 0);
-	assert_string_equal(p->opt.service, "shop");
-	assert_string_equal(p->opt.environment, "staging");
-	done(p);
-	/* Flags win. */
-	p = accepted("-p 1 --slow-ms 10 --n-plus-one 3 --freq 49");
-	assert_int_equal(p->opt.slow_ns, 10000000);
-	assert_int_equal(p->opt.n_plus_one, 3);
-	assert_int_equal(p->opt.sample_freq, 49);
-	done(p);
-	/* A replay does not depend on where it runs. */
-	p = accepted("report x.apm");
-	assert_int_equal(p->opt.slow_ns, 0);
-	assert_int_equal(p->opt.n_plus_one, 0);
-	done(p);
-	/* Empty is the same as not set. */
-	setenv("APM_SLOW_QUERY_THRESHOLD_MS", "", 1);
-	setenv("APM_ENABLED", "", 1);
-	p = accepted("-p 1");
-	assert_int_equal(p->opt.slow_ns, 100000000);
-	assert_int_equal(p->opt.enabled, 1);
-	done(p);
-}
-
 static void test_also(void **state)
 {
 	struct parsed *p = accepted("report x.apm --also consecutive_queries");
@@ -424,121 +310,6 @@ static void test_also(void **state)
 	refused("report x.apm --also n_plus_one",
 		"--also takes the name of a detector that is off by default: "
 		"consecutive_queries, not 'n_plus_one'");
-}
-
-static void test_bad_environment(void **state)
-{
-	static const struct {
-		const char *name, *value, *says;
-	} cases[] = {
-		{"APM_SLOW_QUERY_THRESHOLD_MS", "fast",
-		 "APM_SLOW_QUERY_THRESHOLD_MS takes milliseconds from 0.001 to "
-		 "3600000, not 'fast'"},
-		{"APM_N_PLUS_ONE_THRESHOLD", "-1",
-		 "APM_N_PLUS_ONE_THRESHOLD takes a number from 2 to 1000000, not '-1'"},
-		{"APM_SLOW_REQUEST_THRESHOLD_MS", "1s",
-		 "APM_SLOW_REQUEST_THRESHOLD_MS takes milliseconds from 1 to 86400000, not '1s'"},
-		{"APM_SAMPLE_RATE", "1.5", "APM_SAMPLE_RATE takes a share from 0 to 1, not '1.5'"},
-		{"APM_MEMORY_THRESHOLD_MB", "0",
-		 "APM_MEMORY_THRESHOLD_MB takes a number from 1 to 16777216, not '0'"},
-		{"APM_PROFILING_INTERVAL", "99",
-		 "APM_PROFILING_INTERVAL takes milliseconds from 100 to 86400000, not '99'"},
-		{"APM_ENABLED", "maybe", "APM_ENABLED takes true or false, not 'maybe'"},
-		{"APM_PROFILING_ENABLED", "2", "APM_PROFILING_ENABLED takes true or false, not '2'"},
-		{"APM_SERVICE_NAME", "a\033[2J", "APM_SERVICE_NAME takes a name of at most 255 bytes"},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		setenv(cases[i].name, cases[i].value, 1);
-		refused("-p 1", cases[i].says);
-		/* Even where a flag would win: the mistake would bite the next time. */
-		refused("-p 1 --slow-ms 5 --n-plus-one 5 --freq 9", cases[i].says);
-		unsetenv(cases[i].name);
-	}
-}
-
-static void test_no_color(void **state)
-{
-	struct parsed *p;
-
-	setenv("NO_COLOR", "1", 1);
-	p = accepted("-p 1");
-	assert_int_equal(p->opt.color, COLOR_NEVER);
-	done(p);
-	p = accepted("-p 1 --color always");
-	assert_int_equal(p->opt.color, COLOR_ALWAYS);
-	done(p);
-	setenv("NO_COLOR", "", 1);
-	p = accepted("-p 1");
-	assert_int_equal(p->opt.color, COLOR_AUTO);
-	done(p);
-	setenv("TERM", "dumb", 1);
-	p = accepted("-p 1");
-	assert_int_equal(p->opt.color, COLOR_NEVER);
-	done(p);
-}
-
-/* Lines and columns of a help text: one screen. */
-static size_t check_screen(const char *text)
-{
-	size_t lines = 0;
-
-	while (*text) {
-		const char *end = strchr(text, '\n');
-
-		assert_non_null(end);
-		if (format_columns(text, (size_t)(end - text)) > 80)
-			fail_msg("more than 80 columns: %.*s", (int)(end - text), text);
-		lines++;
-		text = end + 1;
-	}
-	return lines;
-}
-
-static void test_help(void **state)
-{
-	struct parsed *p = parse("--help");
-	size_t i, lines;
-
-	assert_int_equal(p->result, OPTIONS_PRINT);
-	lines = check_screen(p->text.ptr);
-	assert_in_range(lines, 24, 40);
-	for (i = 0; i < option_row_count; i++) {
-		char name[64];
-
-		if (!option_rows[i].name || !(option_rows[i].commands & COMMAND_BIT(TRACE)))
-			continue;
-		snprintf(name, sizeof(name), " --%s ", option_rows[i].name);
-		if (!strstr(p->text.ptr, name))
-			fail_msg("--help does not list%s", name);
-	}
-	assert_non_null(strstr(p->text.ptr, "record --help"));
-	done(p);
-	p = parse("record --help");
-	for (i = 0; i < option_row_count; i++)
-		if (option_rows[i].env && !strstr(p->text.ptr, option_rows[i].env))
-			fail_msg("record --help does not name %s", option_rows[i].env);
-	done(p);
-}
-
-static void test_sub_command_help(void **state)
-{
-	int c;
-
-	for (c = 0; c < COMMAND_COUNT; c++) {
-		char line[64];
-		struct parsed *p;
-
-		if (command_rows[c].own_arguments)
-			continue;
-		snprintf(line, sizeof(line), "%s --help", command_rows[c].name);
-		p = parse(line);
-		assert_int_equal(p->result, OPTIONS_PRINT);
-		check_screen(p->text.ptr);
-		assert_non_null(strstr(p->text.ptr, command_rows[c].name));
-		done(p);
-	}
 }
 
 static void test_version(void **state)
@@ -586,12 +357,7 @@ int main(void)
 		cmocka_unit_test_setup(test_moments, no_environment),
 		cmocka_unit_test_setup(test_refused, no_environment),
 		cmocka_unit_test_setup(test_nothing_near, no_environment),
-		cmocka_unit_test_setup(test_environment, no_environment),
 		cmocka_unit_test_setup(test_also, no_environment),
-		cmocka_unit_test_setup(test_bad_environment, no_environment),
-		cmocka_unit_test_setup(test_no_color, no_environment),
-		cmocka_unit_test_setup(test_help, no_environment),
-		cmocka_unit_test_setup(test_sub_command_help, no_environment),
 		cmocka_unit_test_setup(test_version, no_environment),
 		cmocka_unit_test_setup(test_tables, no_environment),
 	};
