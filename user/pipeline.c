@@ -77,7 +77,12 @@ static int take_record(const struct record *rec, void *arg)
 
 static void take_event(const struct apm_hdr *ev, void *arg)
 {
-	enrich_event(((struct pipeline *)arg)->enrich, ev);
+	struct pipeline *p = arg;
+
+	enrich_event(p->enrich, ev);
+	/* COMMAND is known from before it runs: it is looked at from then on. */
+	if (ev->kind == APM_EV_EXEC)
+		usage_add(p->usage, (pid_t)ev->tgid, clock_ns(CLOCK_MONOTONIC));
 }
 
 static void tell_coverage(struct pipeline *p, uint8_t kind, pid_t pid, const char *subject, const char *text)
@@ -95,7 +100,7 @@ static void take_process(pid_t pid, void *arg)
 	struct pipeline *p = arg;
 
 	enrich_process(p->enrich, pid);
-	usage_add(p->usage, pid);
+	usage_add(p->usage, pid, clock_ns(CLOCK_MONOTONIC));
 }
 
 static void take_usage(pid_t pid, const struct rec_usage *usage, void *arg)

@@ -13,17 +13,25 @@
 
 #define PROCESSES_MAX 4096
 #define SECOND	      1000000000ULL
+#define FIRST_NS      SECOND /* between the first checks of a process … */
+#define AT_ONCE	      64     /* … of so many; of more it takes as much longer */
+#define PART	      8	     /* later: this part of the time since the first */
 
 /* Fields of /proc/PID/stat, proc(5). */
 enum { STAT_UTIME = 14, STAT_STIME = 15, STAT_START = 22, STAT_RSS = 24 };
 
+struct watched {
+	pid_t pid;
+	uint64_t since_ns, next_ns;
+};
+
 struct usage {
-	uint64_t every_ns, next_ns;
+	uint64_t every_ns, next_ns; /* when one of them is to be checked next */
 	usage_fn fn;
 	void *arg;
 	uint64_t ticks, page_kb; /* clock ticks per second */
 	size_t count;
-	pid_t pids[PROCESSES_MAX];
+	struct watched process[PROCESSES_MAX];
 };
 
 struct usage *usage_new(uint64_t every_ns, usage_fn fn, void *arg)
@@ -95,30 +103,51 @@ static int check(struct usage *u, pid_t pid)
 	return 0;
 }
 
-void usage_add(struct usage *u, pid_t pid)
+/* When a process that was just checked is to be checked again. */
+static void plan(struct usage *u, struct watched *w, uint64_t now_ns)
 {
+	uint64_t first = FIRST_NS * (1 + u->count / AT_ONCE), step = (now_ns - w->since_ns) / PART;
+
+	step = step > first ? step : first;
+	w->next_ns = now_ns + (step < u->every_ns ? step : u->every_ns);
+	u->next_ns = w->next_ns < u->next_ns ? w->next_ns : u->next_ns;
+}
+
+void usage_add(struct usage *u, pid_t pid, uint64_t now_ns)
+{
+	struct watched *w = &u->process[u->count];
 	size_t i;
 
 	for (i = 0; i < u->count; i++) {
-		if (u->pids[i] == pid)
+		if (u->process[i].pid == pid)
 			return;
 	}
-	if (u->count < PROCESSES_MAX && check(u, pid) == 0)
-		u->pids[u->count++] = pid;
+	if (u->count == PROCESSES_MAX || check(u, pid) != 0)
+		return;
+	*w = (struct watched){.pid = pid, .since_ns = now_ns};
+	if (!u->count++)
+		u->next_ns = UINT64_MAX;
+	plan(u, w, now_ns);
 }
 
 void usage_check(struct usage *u, uint64_t now_ns, int force)
 {
 	size_t i, kept = 0;
 
-	if (!u->next_ns)
-		u->next_ns = now_ns + u->every_ns;
 	if (!force && now_ns < u->next_ns)
 		return;
-	u->next_ns = now_ns + u->every_ns;
+	u->next_ns = UINT64_MAX;
 	for (i = 0; i < u->count; i++) {
-		if (check(u, u->pids[i]) == 0)
-			u->pids[kept++] = u->pids[i];
+		struct watched *w = &u->process[kept];
+
+		*w = u->process[i];
+		if (force || now_ns >= w->next_ns) {
+			if (check(u, w->pid) != 0)
+				continue;
+			plan(u, w, now_ns);
+		}
+		u->next_ns = w->next_ns < u->next_ns ? w->next_ns : u->next_ns;
+		kept++;
 	}
 	u->count = kept;
 }

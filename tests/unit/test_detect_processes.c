@@ -159,6 +159,55 @@ static void memory_steps_of_fifty(struct program *p)
 	memory(p, (const uint64_t[]){100, 150, 200}, 3);
 }
 
+/* Looked at each second, as in the first seconds of a trace. */
+static void memory_each_second(struct program *p, const uint64_t *mb, int count)
+{
+	int i;
+
+	for (i = 0; i < count; i++) {
+		uses(p, 10 * MINUTE, mb[i], 0);
+		pause_for(p, SECOND);
+	}
+}
+
+static void memory_leaks_fast(struct program *p)
+{
+	uint64_t mb[21];
+	int i;
+
+	for (i = 0; i < 21; i++)
+		mb[i] = 100 + 15 * (uint64_t)i;
+	memory_each_second(p, mb, 21);
+}
+
+static void memory_comes_within_ten_seconds(struct program *p)
+{
+	memory_each_second(
+		p, (const uint64_t[]){100, 100, 100, 115, 130, 145, 160, 160, 160, 160, 160, 160, 160}, 13);
+}
+
+static void memory_grows_in_forty_seconds(struct program *p)
+{
+	uint64_t mb[41];
+	int i;
+
+	for (i = 0; i < 41; i++)
+		mb[i] = 400 + (uint64_t)i;
+	memory_each_second(p, mb, 41);
+}
+
+/* A cache fills in the first ten seconds of the trace; then it is full, and looked at seldom. */
+static void memory_fills_a_cache(struct program *p)
+{
+	int i;
+
+	memory_each_second(p, (const uint64_t[]){400, 404, 408, 412, 416, 420, 424, 428, 432, 436}, 10);
+	for (i = 0; i < 12; i++) {
+		uses(p, 10 * MINUTE, 438, 0);
+		pause_for(p, 30 * SECOND);
+	}
+}
+
 static void memory_of_a_young_process(struct program *p)
 {
 	uses(p, SECOND, 10, 0);
@@ -262,12 +311,16 @@ static const struct row rows[] = {
 	{"memory_growth", memory_jumps, 1},
 	{"memory_growth", memory_leaks, 1},
 	{"memory_growth", memory_leaks_with_noise, 1},
+	{"memory_growth", memory_leaks_fast, 1},
+	{"memory_growth", memory_comes_within_ten_seconds, 1},
 	{"memory_growth", memory_beyond_the_threshold, 1},
 	{"memory_growth", memory_at_the_threshold, 0},
 	{"memory_growth", memory_grows_a_little, 0},
 	{"memory_growth", memory_goes_up_and_down, 0},
 	{"memory_growth", memory_steps_of_fifty, 0},
 	{"memory_growth", memory_of_a_young_process, 0},
+	{"memory_growth", memory_grows_in_forty_seconds, 0},
+	{"memory_growth", memory_fills_a_cache, 0},
 	{"high_cpu", cpu_at_80, 1},
 	{"high_cpu", cpu_of_two_cores, 1},
 	{"high_cpu", cpu_at_79, 0},

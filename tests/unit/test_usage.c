@@ -40,8 +40,8 @@ static void test_own(void **state)
 	uint64_t before;
 	void *memory;
 
-	usage_add(u, getpid());
-	usage_add(u, getpid());
+	usage_add(u, getpid(), 0);
+	usage_add(u, getpid(), 0);
 	assert_int_equal(s.count, 1);
 	assert_int_equal(s.last, getpid());
 	assert_true(strncmp(s.comm, "test_usage", 10) == 0);
@@ -55,23 +55,38 @@ static void test_own(void **state)
 	usage_free(u);
 }
 
+/* How often a process is checked from `from` to `to` seconds, with the clock going on by tenths. */
+static int checks(struct usage *u, struct seen *s, uint64_t from, uint64_t to)
+{
+	int before = s->count;
+	uint64_t at;
+
+	for (at = from * 10; at < to * 10; at++)
+		usage_check(u, at * SECOND / 10, 0);
+	return s->count - before;
+}
+
 static void test_when(void **state)
 {
 	struct seen s = {0};
 	struct usage *u = usage_new(10 * SECOND, see, &s);
 
-	usage_add(u, getpid());
-	usage_check(u, 100 * SECOND, 0); /* the clock begins */
-	usage_check(u, 109 * SECOND, 0);
+	usage_check(u, 50 * SECOND, 0); /* nobody to check */
+	usage_add(u, getpid(), 100 * SECOND);
 	assert_int_equal(s.count, 1);
-	usage_check(u, 110 * SECOND, 0);
-	assert_int_equal(s.count, 2);
-	usage_check(u, 111 * SECOND, 0);
-	assert_int_equal(s.count, 2);
-	usage_check(u, 112 * SECOND, 1);
-	assert_int_equal(s.count, 3);
-	usage_check(u, 121 * SECOND, 0);
-	assert_int_equal(s.count, 3);
+	assert_int_equal(checks(u, &s, 100, 101), 0);
+	assert_int_equal(checks(u, &s, 101, 109), 8); /* each second */
+	assert_in_range(checks(u, &s, 109, 125), 6, 12);
+	checks(u, &s, 125, 200);
+	assert_int_equal(checks(u, &s, 200, 300), 10); /* as often as asked */
+	usage_check(u, 300 * SECOND, 1);
+	usage_check(u, 301 * SECOND, 1);
+	assert_int_equal(checks(u, &s, 301, 311), 0);
+	usage_free(u);
+	s.count = 0;
+	u = usage_new(SECOND / 10, see, &s);
+	usage_add(u, getpid(), 100 * SECOND);
+	assert_int_equal(checks(u, &s, 101, 102), 10);
 	usage_free(u);
 	usage_free(NULL);
 }
@@ -91,7 +106,7 @@ static void test_gone(void **state)
 		close(ready[1]);
 		_exit(read(ready[0], &status, 1) < 0);
 	}
-	usage_add(u, child);
+	usage_add(u, child, 0);
 	assert_int_equal(s.count, 1);
 	close(ready[1]);
 	close(ready[0]);
@@ -99,7 +114,7 @@ static void test_gone(void **state)
 	usage_check(u, SECOND, 1);
 	assert_int_equal(s.count, 1);
 	assert_int_equal(waitpid(child, &status, 0), child);
-	usage_add(u, child);
+	usage_add(u, child, 0);
 	assert_int_equal(s.count, 1);
 	usage_free(u);
 }

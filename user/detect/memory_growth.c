@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Resident memory: beyond the threshold, a lot more at once, or more and more over the window (the median of
- * all slopes between two checks: H. Theil, 1950; P. K. Sen, J. Am. Stat. Assoc. 63, 1968).
+ * all slopes between two checks: H. Theil, 1950; P. K. Sen, J. Am. Stat. Assoc. 63, 1968). A short window must
+ * show more growth than a long one.
  */
 #include "detect/detectors.h"
 
@@ -11,9 +12,12 @@
 #define MB_KB	      1024
 #define WARM_UP_NS    (10 * 1000000000ULL) /* a younger process is still loading */
 #define JUMP_KB	      (50 * MB_KB)
+#define JUMP_NS	      (10 * 1000000000ULL) /* that is at once */
 #define SLOPE_POINTS  6			   /* checks at least … */
 #define SLOPE_NS      (60 * 1000000000ULL) /* … over at least this long */
 #define SLOPE_KB      (20 * MB_KB)	   /* growth over the window that counts … */
+#define SHORT_NS      (10 * 1000000000ULL) /* … or over this long … */
+#define SHORT_KB      JUMP_KB		   /* … so much */
 #define SLOPE_PERCENT 10		   /* … if it is so much of what there was */
 #define RISING	      80		   /* per cent of the steps that go up or stay */
 #define POINTS_MAX    64
@@ -60,49 +64,87 @@ static struct finding *report(struct detect *d, const struct detector *self, con
 	return f;
 }
 
-static void check_jump(struct detect *d, const struct detector *self, const struct detect_process *p)
+/* The most that came within JUMP_NS, or between two checks that are further apart. */
+static uint64_t largest_jump(const struct detect_process *p, uint64_t *took_ns)
 {
 	const struct detect_usage *u = p->usage;
 	uint64_t jump = 0;
-	struct finding *f;
-	size_t i;
+	size_t i, j;
 
-	for (i = 1; i < p->count; i++) {
-		if (u[i - 1].age_ns >= WARM_UP_NS && u[i].rss_kb > u[i - 1].rss_kb + jump)
-			jump = u[i].rss_kb - u[i - 1].rss_kb;
+	for (i = 0; i < p->count; i++) {
+		if (u[i].age_ns < WARM_UP_NS)
+			continue;
+		for (j = i + 1; j < p->count && (j == i + 1 || u[j].ts - u[i].ts <= JUMP_NS); j++) {
+			if (u[j].rss_kb <= u[i].rss_kb + jump)
+				continue;
+			jump = u[j].rss_kb - u[i].rss_kb;
+			*took_ns = u[j].ts - u[i].ts;
+		}
 	}
-	f = jump > JUMP_KB ? report(d, self, p, DETECT_MEMORY_JUMP) : NULL;
-	if (f)
-		f->worst_count = jump;
+	return jump;
 }
 
-static void check_slope(struct detect *d, const struct detector *self, const struct detect_process *p)
+/*
+ * Checks that are about as far apart as the two that are furthest apart, for they come closer at the beginning, whose
+ * slopes would count most. Those of a process that still loads are left out.
+ */
+static size_t spread(const struct detect_process *p, struct detect_usage out[POINTS_MAX])
 {
-	const struct detect_usage *u = p->usage;
-	size_t n = p->count, rising = 0, i;
-	double grown;
-	struct finding *f;
+	uint64_t apart = 0;
+	size_t first = 0, n = 0, i;
 
-	while (n && u->age_ns < WARM_UP_NS) {
-		u++;
-		n--;
+	while (first < p->count && p->usage[first].age_ns < WARM_UP_NS)
+		first++;
+	for (i = first + 1; i < p->count; i++) {
+		uint64_t gap = p->usage[i].ts - p->usage[i - 1].ts;
+
+		apart = gap > apart ? gap : apart;
 	}
-	if (n > POINTS_MAX) {
-		u += n - POINTS_MAX;
-		n = POINTS_MAX;
+	for (i = first; i < p->count && n < POINTS_MAX; i++) {
+		if (!n || p->usage[i].ts - out[n - 1].ts >= apart)
+			out[n++] = p->usage[i];
 	}
-	if (n < SLOPE_POINTS || u[n - 1].ts - u[0].ts < SLOPE_NS)
-		return;
+	return n;
+}
+
+/* How much it grew steadily; 0 = it did not. */
+static double steady_growth(const struct detect_process *p, uint64_t *took_ns)
+{
+	struct detect_usage u[POINTS_MAX];
+	size_t n = spread(p, u), rising = 0, i;
+	double grown;
+
+	if (n < SLOPE_POINTS)
+		return 0;
+	*took_ns = u[n - 1].ts - u[0].ts;
 	for (i = 1; i < n; i++)
 		rising += u[i].rss_kb >= u[i - 1].rss_kb;
-	grown = median_slope(u, n) * (double)(u[n - 1].ts - u[0].ts);
-	if (rising * 100 < (n - 1) * RISING || grown < SLOPE_KB ||
-	    grown * 100 < (double)u[0].rss_kb * SLOPE_PERCENT)
-		return;
-	f = report(d, self, p, DETECT_MEMORY_SLOPE);
+	grown = median_slope(u, n) * (double)*took_ns;
+	if (rising * 100 < (n - 1) * RISING || grown * 100 < (double)u[0].rss_kb * SLOPE_PERCENT ||
+	    !((*took_ns >= SLOPE_NS && grown >= SLOPE_KB) || (*took_ns >= SHORT_NS && grown >= SHORT_KB)))
+		return 0;
+	return grown;
+}
+
+/* What grows steadily and fast has its growth of each ten seconds, too: that is no jump of its own. */
+static void check_growth(struct detect *d, const struct detector *self, const struct detect_process *p)
+{
+	uint64_t jump_ns = 0, slope_ns = 0, jump = largest_jump(p, &jump_ns);
+	double grown = steady_growth(p, &slope_ns);
+	struct finding *f;
+
+	if (jump > JUMP_KB &&
+	    !(grown > 0 && (double)jump <= 2 * grown * (double)jump_ns / (double)slope_ns)) {
+		f = report(d, self, p, DETECT_MEMORY_JUMP);
+		if (f) {
+			f->worst_count = jump;
+			f->worst_ns = jump_ns;
+		}
+	}
+	f = grown > 0 ? report(d, self, p, DETECT_MEMORY_SLOPE) : NULL;
 	if (f) {
 		f->worst_count = (uint64_t)grown;
-		f->worst_ns = u[n - 1].ts - u[0].ts;
+		f->worst_ns = slope_ns;
 		f->confidence = CONFIDENCE_LIKELY;
 	}
 }
@@ -120,8 +162,7 @@ void memory_growth_process(struct detect *d, const struct detector *self, const 
 		if (f)
 			f->worst_count = most;
 	}
-	check_jump(d, self, p);
-	check_slope(d, self, p);
+	check_growth(d, self, p);
 }
 
 enum severity memory_growth_severity(const struct finding *f)
@@ -153,7 +194,7 @@ void memory_growth_describe(const struct detect *d, const struct finding *f, str
 	} else if (f->number == DETECT_MEMORY_JUMP) {
 		strbuf_adds(evidence, "Resident memory grew by ");
 		add_mb(evidence, f->worst_count);
-		strbuf_adds(evidence, " between two checks");
+		strbuf_addf(evidence, " within %.1f s", (double)f->worst_ns / 1e9);
 	} else {
 		strbuf_adds(evidence, "Resident memory grew by ");
 		add_mb(evidence, f->worst_count);
