@@ -27,7 +27,7 @@ static __always_inline s64 sized(u64 value, u8 size, u8 is_signed)
 	return is_signed ? (s64)value >> (spare & 63) : (s64)(value >> (spare & 63));
 }
 
-/* 0 with the value, or -1 when it cannot be read. */
+/* 0 with the value, or -1 when it cannot be read: *out is left alone. */
 static __noinline int place_read(struct pt_regs *ctx, const struct apm_place *p, s64 *out)
 {
 	u64 value = p->value;

@@ -19,7 +19,7 @@
 #define APM_MAX_PARAMS	 32    /* bound parameters hashed */
 #define APM_PARAM_BYTES	 256   /* of each */
 #define APM_MAX_WRAPPERS 16
-#define APM_WRAP_LEVELS	 4 /* functions of a library between a probed one and the program */
+#define APM_WRAP_LEVELS	 4  /* functions of a library between a probed one and the program */
 #define APM_MAX_SELECTED 64 /* names, and cgroups, that choose processes */
 
 struct apm_config {
@@ -108,15 +108,14 @@ enum apm_off {
 					the  third and fourth argument */
 	APM_OFF_MY_FIELDS = 17,	     /* columns of the result; 0 = there is none */
 	APM_OFF_MY_STMT_FIELDS = 18,
-	APM_OFF_MY_USE_STATUS = 19, /* MYSQL: equal to 2 while rows of an unbuffered result are on their way */
-	APM_OFF_MY_RESULT_REG = 20, /* not an offset: register that holds the MYSQL_RES at the probes in
-				       mysql_free_result; -1 = they stand where it is the first argument */
+	APM_OFF_MY_USE_STATUS =
+		19, /* MYSQL: equal to 2 while rows of an unbuffered result are on their way */
 	/* hiredis: redisContext, redisReply */
 	APM_OFF_RE_CONTEXT_ERRSTR = 0, /* an array */
 	APM_OFF_RE_CONTEXT_FD = 1,
 	APM_OFF_RE_REPLY_LEN = 2, /* the text's pointer follows */
 	APM_OFF_RE_REPLY_ELEMENTS = 3,
-	APM_OFF_MAX = 24,
+	APM_OFF_MAX = 20,
 };
 
 enum apm_wrapper_base {
@@ -135,13 +134,16 @@ struct apm_wrapper {
 	__u8 reserved;
 };
 
-/* SQLite: what stands where at the instruction that is only reached when the text did not compile. */
-enum apm_failed {
-	APM_FAILED_DB,
-	APM_FAILED_SQL,
-	APM_FAILED_BYTES, /* of the text; negative = ends at its NUL */
-	APM_FAILED_CODE,
-	APM_FAILED_MAX,
+/* Where values stand at probes that are inside functions; nowhere = there is no such probe in this copy. */
+enum apm_place_of {
+	/* SQLite: where only texts come that did not compile */
+	APM_PLACE_LITE_DB = 0,
+	APM_PLACE_LITE_SQL = 1,
+	APM_PLACE_LITE_BYTES = 2, /* of the text; negative = ends at its NUL */
+	APM_PLACE_LITE_CODE = 3,
+	/* libmariadb: in mysql_free_result */
+	APM_PLACE_MY_RESULT = 0,
+	APM_PLACE_MAX = 4,
 };
 
 struct apm_lib {
@@ -155,7 +157,7 @@ struct apm_lib {
 	__u8 system; /* enum apm_system */
 	__u8 set;    /* of several sets of probes, the one that begins statements: lib/libpq.h */
 	struct apm_wrapper wrapper[APM_MAX_WRAPPERS];
-	struct apm_place failed[APM_FAILED_MAX];
+	struct apm_place place[APM_PLACE_MAX];
 };
 
 /*

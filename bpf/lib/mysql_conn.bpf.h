@@ -4,6 +4,7 @@
 #define APM_LIB_MYSQL_CONN_BPF_H
 
 #include "peer.bpf.h"
+#include "place.bpf.h"
 #include "probe.bpf.h"
 #include "lib/mysql.h"
 
@@ -14,7 +15,8 @@ enum { APM_MYSQL_SYMBOLS(APM_SYMBOL_NUMBER) };
 /* ... and these in MariaDB's: so is struct st_ma_pvio (ma_pvio.h), which the first leads to. */
 #define NET_PVIO     0
 #define NET_COMPRESS 0x84
-#define PVIO_CACHE   8 /* three words: where the bytes are that have come, the next of them, how many there are */
+#define PVIO_CACHE \
+	8 /* three words: where the bytes are that have come, the next of them, how many there are */
 
 /* ---- connections ---- */
 
@@ -101,35 +103,13 @@ static __noinline bool row_waits(u64 conn)
 	return length && packet[4] != PACKET_ERROR && (packet[4] != PACKET_EOF || length > EOF_LENGTH);
 }
 
-/* The MYSQL_RES, at a probe in mysql_free_result: user/collect/lib_mysql.c finds out where it is. */
+/* The MYSQL_RES, at a probe in mysql_free_result or at its entry. */
 static __always_inline u64 result_here(const struct probe *p)
 {
-#if defined(__TARGET_ARCH_x86)
-	u64 bx = p->ctx->bx, bp = p->ctx->bp, r12 = p->ctx->r12, r13 = p->ctx->r13, r14 = p->ctx->r14,
-	    r15 = p->ctx->r15;
+	s64 result = PT_REGS_PARM1(p->ctx);
 
-	barrier_var(bx); /* or the compiler picks a register's address in the context first */
-	barrier_var(bp);
-	barrier_var(r12);
-	barrier_var(r13);
-	barrier_var(r14);
-	barrier_var(r15);
-	switch (p->lib->off[APM_OFF_MY_RESULT_REG]) {
-	case 3:
-		return bx;
-	case 5:
-		return bp;
-	case 12:
-		return r12;
-	case 13:
-		return r13;
-	case 14:
-		return r14;
-	case 15:
-		return r15;
-	}
-#endif
-	return PT_REGS_PARM1(p->ctx);
+	place_read(p->ctx, &p->lib->place[APM_PLACE_MY_RESULT], &result);
+	return result;
 }
 
 /* ---- errors ---- */

@@ -420,15 +420,15 @@ static __always_inline void prepare_failed(const struct probe *p, s32 rc)
  */
 static __always_inline void prepare_failed_place(const struct probe *p)
 {
-	const struct apm_place *place = p->lib->failed;
+	const struct apm_place *place = p->lib->place;
 	u64 now = bpf_ktime_get_ns();
 	s64 db, sql, bytes, code;
 	struct text_source src = {.text_id = seq_make(now), .system = APM_SYSTEM_SQLITE};
 
-	if (p->t->depth || place_read(p->ctx, &place[APM_FAILED_DB], &db) ||
-	    place_read(p->ctx, &place[APM_FAILED_SQL], &sql) ||
-	    place_read(p->ctx, &place[APM_FAILED_BYTES], &bytes) ||
-	    place_read(p->ctx, &place[APM_FAILED_CODE], &code))
+	if (p->t->depth || place_read(p->ctx, &place[APM_PLACE_LITE_DB], &db) ||
+	    place_read(p->ctx, &place[APM_PLACE_LITE_SQL], &sql) ||
+	    place_read(p->ctx, &place[APM_PLACE_LITE_BYTES], &bytes) ||
+	    place_read(p->ctx, &place[APM_PLACE_LITE_CODE], &code))
 		return;
 	if (code == SQLITE_SCHEMA || code == SQLITE_ERROR_RETRY)
 		return;

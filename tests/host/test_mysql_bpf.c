@@ -216,7 +216,10 @@ static u16 dropped(struct fake_mysql *m, const u8 *next, u64 size, unsigned int 
 	u32 key = LIB_ID;
 
 	lib = *(struct apm_lib *)bpf_map_lookup_elem(&libs, &key);
-	lib.off[APM_OFF_MY_RESULT_REG] = 13;
+	lib.place[APM_PLACE_MY_RESULT] = (struct apm_place){.where = APM_WHERE_REGISTER,
+							    .reg = offsetof(struct pt_regs, r13),
+							    .index = APM_NO_INDEX,
+							    .size = 8};
 	lib.off[APM_OFF_MY_USE_STATUS] = offsetof(struct fake_mysql, use_status);
 	library_set(&lib);
 	m->fields = 1;

@@ -255,17 +255,17 @@ static void a_failure_is_told_by_the_place_that_only_failures_reach(void **state
 	struct fake_stmt s = {.db = &db, .text = "SELECT f()", .state = STATE_READY};
 	struct apm_place reg = {.where = APM_WHERE_REGISTER, .index = APM_NO_INDEX, .size = 8};
 
-	lib.failed[APM_FAILED_DB] = lib.failed[APM_FAILED_SQL] = lib.failed[APM_FAILED_CODE] = reg;
-	lib.failed[APM_FAILED_DB].reg = offsetof(struct pt_regs, bx);
-	lib.failed[APM_FAILED_SQL].reg = offsetof(struct pt_regs, r12);
-	lib.failed[APM_FAILED_CODE].reg = offsetof(struct pt_regs, r14);
-	lib.failed[APM_FAILED_CODE].size = 4;
-	lib.failed[APM_FAILED_BYTES] = (struct apm_place){.where = APM_WHERE_MEMORY,
-							  .reg = offsetof(struct pt_regs, sp),
-							  .index = APM_NO_INDEX,
-							  .value = 8,
-							  .size = 4,
-							  .is_signed = 1};
+	lib.place[APM_PLACE_LITE_DB] = lib.place[APM_PLACE_LITE_SQL] = lib.place[APM_PLACE_LITE_CODE] = reg;
+	lib.place[APM_PLACE_LITE_DB].reg = offsetof(struct pt_regs, bx);
+	lib.place[APM_PLACE_LITE_SQL].reg = offsetof(struct pt_regs, r12);
+	lib.place[APM_PLACE_LITE_CODE].reg = offsetof(struct pt_regs, r14);
+	lib.place[APM_PLACE_LITE_CODE].size = 4;
+	lib.place[APM_PLACE_LITE_BYTES] = (struct apm_place){.where = APM_WHERE_MEMORY,
+							     .reg = offsetof(struct pt_regs, sp),
+							     .index = APM_NO_INDEX,
+							     .value = 8,
+							     .size = 4,
+							     .is_signed = 1};
 	library_set(&lib);
 	fail_to_prepare(&db, "SELEC 1; and more", 7, 1);
 	assert_int_equal(statement(0)->hdr.flags, APM_STMT_ERROR | APM_STMT_PREPARE_FAILED);

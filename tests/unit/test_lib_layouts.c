@@ -81,7 +81,7 @@ static void mariadb(void **state)
 	/* two places inside mysql_free_result, and the register that holds the result there */
 	HOLDS(APM_OFF_MY_USE_STATUS, MYSQL, status);
 	assert_int_equal(MYSQL_STATUS_USE_RESULT, 2);
-	assert_true(m.facts.off[APM_OFF_MY_RESULT_REG] >= 3);
+	assert_true(m.facts.place[APM_PLACE_MY_RESULT].where == APM_WHERE_REGISTER);
 	assert_true(inner_probe(&m, "mysql_free_result") && inner_probe(&m, "mysql_eof"));
 }
 

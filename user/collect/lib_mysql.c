@@ -173,14 +173,14 @@ static void prove_send(const struct lib_file *lf, struct lib_match *m)
  * mysql_free_result(res). An unbuffered result has a buffer for its row, which mysql_use_result allocates and
  * mysql_store_result does not: in `if (res->row) free(res->row);` only unbuffered ones come to the call. And in
  * `if (res->handle && res->handle->status == MYSQL_STATUS_USE_RESULT)` only those whose end was not read come to
- * the second condition. Taken for true where both are found, and the result is in one register at both.
+ * the second condition. Taken for true where both are found, and the result stands in one place at both.
  */
 #define STATUS_USE_RESULT 2 /* enum mysql_status (mysql.h) */
-#define FIRST_KEPT_REG	  3 /* of those that calls leave as they are, in the order of the x86 encoding: rbx */
 
 struct release {
 	int64_t row; /* where MYSQL_RES has its row */
-	struct accessor_answer made, freed, rest, reg, status;
+	struct accessor_answer made, freed, rest, status;
+	struct apm_place result; /* the same at both */
 };
 
 /* res->row = malloc(…), in mysql_use_result */
@@ -219,14 +219,15 @@ static int was_not_null(const struct sym_run *r, int32_t id)
 static void release_place(struct release *rel, const struct sym_run *r, struct accessor_answer *at)
 {
 	const cs_insn *insn = code_insn(r->code, r->at);
-	int reg = sym_register(r, 0);
+	struct apm_place place;
 
-	if (!insn || insn_cost(r->code, insn) == SITE_COST_STEPPED || reg < FIRST_KEPT_REG) {
+	if (!insn || insn_cost(r->code, insn) == SITE_COST_STEPPED || sym_place(r, 0, 8, &place) ||
+	    (rel->result.where && memcmp(&rel->result, &place, sizeof(place)) != 0)) {
 		at->count = -1;
 		return;
 	}
 	accessor_answer_add(at, (int64_t)r->at);
-	accessor_answer_add(&rel->reg, reg);
+	rel->result = place;
 }
 
 static void release_call(struct sym_run *r, const struct sym_call *call, void *arg)
@@ -270,7 +271,7 @@ static int find_release(const struct lib_file *lf, struct release *rel)
 	rel->row = off;
 	return run(lf, "mysql_store_result", &on_stored) && rel->made.count > 0 &&
 	       run(lf, "mysql_free_result", &on_free) && rel->freed.count > 0 && rel->rest.count > 0 &&
-	       rel->reg.count > 0 && rel->status.count > 0;
+	       rel->status.count > 0;
 }
 
 static void prove_release(const struct lib_file *lf, struct lib_match *m)
@@ -279,7 +280,7 @@ static void prove_release(const struct lib_file *lf, struct lib_match *m)
 
 	if (!find_release(lf, &rel))
 		return;
-	m->facts.off[APM_OFF_MY_RESULT_REG] = (int32_t)rel.reg.value;
+	m->facts.place[APM_PLACE_MY_RESULT] = rel.result;
 	m->facts.off[APM_OFF_MY_USE_STATUS] = (int32_t)rel.status.value;
 }
 
@@ -289,7 +290,7 @@ static int locate_release(const struct lib_file *lf, const struct lib_match *m, 
 	int rest = !strcmp(fn->name, "mysql_eof");
 	struct release rel;
 
-	if (m->facts.off[APM_OFF_MY_RESULT_REG] < 0)
+	if (!m->facts.place[APM_PLACE_MY_RESULT].where)
 		return !rest;
 	if (!find_release(lf, &rel))
 		return 0;

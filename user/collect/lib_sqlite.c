@@ -271,7 +271,7 @@ static int has_probe(const struct lib_match *m, const char *name)
 static int locate_prepare(const struct lib_file *lf, const struct lib_match *m, const char *name,
 			  const struct elf_symbol *named, struct elf_symbol *fn)
 {
-	struct apm_place place[APM_FAILED_MAX];
+	struct apm_place place[APM_PLACE_MAX];
 	uint64_t common = sqlite_common_prepare(lf);
 
 	memset(fn, 0, sizeof(*fn));
@@ -341,7 +341,7 @@ static void prove_failed(const struct lib_file *lf, struct lib_match *m)
 	uint64_t common = sqlite_common_prepare(lf);
 
 	if (common)
-		sqlite_prepare_failed(lf, common, m->facts.failed);
+		sqlite_prepare_failed(lf, common, m->facts.place);
 }
 
 static void prove_sleep(const struct lib_file *lf, struct lib_match *m)

@@ -63,7 +63,7 @@ uint64_t sqlite_common_prepare(const struct lib_file *lf)
 
 struct failed {
 	uint64_t site; /* 0 = none yet */
-	struct apm_place place[APM_FAILED_MAX];
+	struct apm_place place[APM_PLACE_MAX];
 	int32_t call; /* whose result was just found to be no success; -1 = none */
 	int spoilt;   /* there are two such places, a value cannot be found there, or others come there too */
 };
@@ -110,9 +110,11 @@ static void failed_cond(struct sym_run *r, const struct sym_cond *c, void *arg)
 
 static void failed_insn(struct sym_run *r, void *arg)
 {
-	const uint8_t size[APM_FAILED_MAX] = {
-		[APM_FAILED_DB] = 8, [APM_FAILED_SQL] = 8, [APM_FAILED_BYTES] = 4, [APM_FAILED_CODE] = 4};
-	struct apm_place place[APM_FAILED_MAX];
+	const uint8_t size[APM_PLACE_MAX] = {[APM_PLACE_LITE_DB] = 8,
+					     [APM_PLACE_LITE_SQL] = 8,
+					     [APM_PLACE_LITE_BYTES] = 4,
+					     [APM_PLACE_LITE_CODE] = 4};
+	struct apm_place place[APM_PLACE_MAX];
 	struct failed *f = arg;
 	int32_t call = f->call;
 
@@ -121,11 +123,11 @@ static void failed_insn(struct sym_run *r, void *arg)
 		f->spoilt |= r->at == f->site;
 		return;
 	}
-	for (int i = 0; i < APM_FAILED_MAX; i++) {
+	for (int i = 0; i < APM_PLACE_MAX; i++) {
 		/* expressions 0, 1 and 2 are the arguments */
-		if (sym_place(r, i == APM_FAILED_CODE ? call : i, size[i], &place[i]))
+		if (sym_place(r, i == APM_PLACE_LITE_CODE ? call : i, size[i], &place[i]))
 			f->spoilt = 1;
-		place[i].is_signed = i == APM_FAILED_BYTES;
+		place[i].is_signed = i == APM_PLACE_LITE_BYTES;
 	}
 	if (f->site && (f->site != r->at || memcmp(f->place, place, sizeof(place)) != 0))
 		f->spoilt = 1;
@@ -134,7 +136,7 @@ static void failed_insn(struct sym_run *r, void *arg)
 }
 
 uint64_t sqlite_prepare_failed(const struct lib_file *lf, uint64_t common,
-			       struct apm_place place[APM_FAILED_MAX])
+			       struct apm_place place[APM_PLACE_MAX])
 {
 	struct failed f = {.call = -1};
 	struct sym_events events = {.on_cond = failed_cond, .on_insn = failed_insn, .arg = &f};

@@ -16,6 +16,6 @@ uint64_t sqlite_common_prepare(const struct lib_file *lf);
  * (SQLITE_SCHEMA, SQLITE_ERROR_RETRY). 0 when no such place can be proven: place[] is left alone.
  */
 uint64_t sqlite_prepare_failed(const struct lib_file *lf, uint64_t common,
-			       struct apm_place place[APM_FAILED_MAX]);
+			       struct apm_place place[APM_PLACE_MAX]);
 
 #endif

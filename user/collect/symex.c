@@ -168,15 +168,6 @@ int sym_is_arg(const struct sym_run *r, int32_t id, int n)
 	return node->kind == SYM_ARG && node->imm == n;
 }
 
-int sym_register(const struct sym_run *r, int32_t id)
-{
-	for (int i = 0; i < 16; i++) {
-		if (r->state->reg[i] == id)
-			return i;
-	}
-	return -1;
-}
-
 int sym_mentions_args(const struct sym_run *r, int32_t id)
 {
 	if (id < 0)

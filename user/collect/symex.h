@@ -112,9 +112,6 @@ int sym_is_arg(const struct sym_run *run, int32_t id, int n);
 /* The last condition of the path that has to do with the arguments (that of a stack
  * protector has not). NULL = none. */
 const struct sym_cond *sym_last_cond(const struct sym_run *run);
-/* In a handler of a call or a condition: the register, in the order of the x86 encoding (0 = rax … 15 = r15),
- * that holds `id` before instruction run->at; -1 = none does. */
-int sym_register(const struct sym_run *run, int32_t id);
 /* 1 when an argument is part of the expression. */
 int sym_mentions_args(const struct sym_run *run, int32_t id);
 /*
