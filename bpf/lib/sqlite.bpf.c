@@ -372,7 +372,7 @@ static __always_inline void prepare_enter(const struct probe *p)
 
 	if (p->t->depth)
 		return;
-	call = call_begin(p, PT_REGS_PARM1(p->ctx), seq_make(now));
+	call = call_begin(p, PT_REGS_PARM1(p->ctx), 0); /* no statement yet: CPU samples are not of one */
 	if (!call)
 		return;
 	call->arg[0] = PT_REGS_PARM2(p->ctx);
@@ -403,7 +403,7 @@ static __always_inline void prepare_failed(const struct probe *p, s32 rc)
 {
 	const struct apm_call *call = p->call;
 	struct text_source src = {
-		.text_id = call->seq,
+		.text_id = seq_make(call->enter),
 		.conn = call->obj,
 		.ptr = call->arg[0],
 		.len = (s32)call->arg[1] < 0 ? TEXT_LEN_UNKNOWN : (s32)call->arg[1],
