@@ -20,6 +20,7 @@ static __always_inline s64 text_read(const struct text_source *src, u32 off, voi
 		u32 left = (u32)src->len > off ? (u32)src->len - off : 0;
 
 		*more = left > room;
+		barrier_var(left); /* or the bound is that of a copy only */
 		if (left > room)
 			left = room;
 		n = bpf_probe_read_user(to, left, (void *)(src->ptr + off));
