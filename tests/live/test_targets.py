@@ -4,6 +4,7 @@
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import time
 
@@ -35,6 +36,15 @@ def started_targets(live):
         late = report['losses'].get('late_attach', 0)
         live.ok(late or report['summary']['statements'] == truth.total(False),
                 'a library elsewhere: all statements, or the loss late_attach', (report['summary'], report['losses']))
+
+    with live.section('COMMAND that is named like a library and has none'):
+        path, named = live.path('json'), os.path.join(live.dir, 'sqlite3')
+        shutil.copy('/bin/true', named)
+        subprocess.run([APM, '-q', '--json', '--report', path, '--', 'sh', '-c', 'for i in $(seq 200); do %s; done' % named],
+                       check=True, timeout=60)
+        with open(path, encoding='utf-8') as file:
+            losses = json.load(file)['losses']
+        live.ok(not losses['late_attach'], 'processes that end at once and are only named like a library are no loss', losses)
 
     with live.section('COMMAND, statically linked'):
         status, report, tracer, truth = started(live, [client('lite_static'), 'steps'])

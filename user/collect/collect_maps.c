@@ -27,7 +27,8 @@ static void missed_mapping(struct collect *c, const struct mapwatch_event *ev)
 	if (!table_peek(c->followed, (struct table_key){ev->tgid, 0}) ||
 	    files_known(c->files, ev->dev, ev->inode) >= 0)
 		return;
-	if (lib_name_is_likely(slash ? slash + 1 : ev->path))
+	if (lib_name_is_likely(slash ? slash + 1 : ev->path) &&
+	    files_may_hold(c->files, ev->dev, ev->inode, ev->path))
 		count_late(c, ev->ts);
 }
 

@@ -2,6 +2,7 @@
 #include "collect/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -518,6 +519,36 @@ out:
 		remember(f, map_dev, inode, ret > 0 ? ret : 0);
 	close(fd);
 	return ret;
+}
+
+/* Without attaching: nobody is known to use the file, so nobody says whether return probes are safe there. */
+static int holds_library(struct files *f, int fd, const char *path)
+{
+	struct elf_file *elf = elf_file_open(NULL, dup(fd));
+	const char *why = NULL;
+	int holds;
+
+	if (!elf)
+		return 0;
+	holds = lib_recognise(elf, f->match, MATCHES_MAX, &why) > 0 || why ||
+		(may_contain(elf, fd, path) && lib_stripped_copy(elf, fd));
+	elf_file_close(elf);
+	return holds;
+}
+
+int files_may_hold(struct files *f, dev_t map_dev, uint64_t inode, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), holds = 1;
+	struct stat st;
+
+	if (fd < 0)
+		return 1;
+	if (!fstat(fd, &st) && st.st_dev == map_dev && st.st_ino == inode)
+		holds = holds_library(f, fd, path);
+	close(fd);
+	if (!holds)
+		remember(f, map_dev, inode, 0);
+	return holds;
 }
 
 unsigned int files_attached(const struct files *f)

@@ -42,6 +42,11 @@ int files_known(const struct files *f, dev_t map_dev, uint64_t inode);
  */
 int files_add(struct files *f, dev_t map_dev, uint64_t inode, int fd, const char *path, pid_t pid,
 	      const char *unsafe);
+/*
+ * Whether a library may be in the file of a mapping whose process has gone: 0 when the file at `path` is that one
+ * and has none, which is remembered; 1 also when it cannot be told.
+ */
+int files_may_hold(struct files *f, dev_t map_dev, uint64_t inode, const char *path);
 /* Says, once for a process, of each library in the file open at `fd` (which is taken over) that its code was
  * moved: no probe is met. */
 void files_say_moved(struct files *f, int fd, const char *path, pid_t pid);
