@@ -16,7 +16,15 @@ struct option_row;
 typedef int (*option_parse_fn)(const struct option_row *row, const char *label, const char *text,
 			       struct options *opt, struct strbuf *err);
 
-enum option_group { GROUP_TARGET = 0, GROUP_PART, GROUP_FINDINGS, GROUP_COLLECT, GROUP_OUTPUT, GROUP_MORE, GROUP_COUNT };
+enum option_group {
+	GROUP_TARGET = 0,
+	GROUP_PART,
+	GROUP_FINDINGS,
+	GROUP_COLLECT,
+	GROUP_OUTPUT,
+	GROUP_MORE,
+	GROUP_COUNT
+};
 
 /* One setting: a flag, a variable, or a flag that a variable can set too. */
 struct option_row {

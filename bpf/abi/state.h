@@ -40,8 +40,8 @@ struct apm_exec {
 	__u8 param_count;
 	__u8 has_result; /* libpq: a result is held back until it is known whether more follow; hiredis: a push may be
 			    the answer */
-	__u8 system;	 /* enum apm_system */
-	__u8 set;	 /* libpq: the set of probes that began it and will end it */
+	__u8 system; /* enum apm_system */
+	__u8 set;    /* libpq: the set of probes that began it and will end it */
 };
 
 enum apm_conn_op {

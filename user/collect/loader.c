@@ -549,8 +549,7 @@ void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const 
 		   "not traced: this kernel refuses its programs (-v shows the verifier's words)", arg);
 	if (l->no_looks)
 		fn("waits outside database calls",
-		   "not counted: this kernel refuses the program that looks at threads (-v says why)",
-		   arg);
+		   "not counted: this kernel refuses the program that looks at threads (-v says why)", arg);
 	if (l->mode != PROBE_SESSION)
 		fn("uprobe sessions",
 		   "not in this kernel (6.13): every return is trapped, also where it is not needed", arg);

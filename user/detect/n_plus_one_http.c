@@ -28,7 +28,6 @@ void n_plus_one_http_describe(const struct detect *d, const struct finding *f, s
 	strbuf_addf(evidence, "%llu requests took ", (unsigned long long)f->count);
 	detect_add_ms(evidence, f->total_ns);
 	strbuf_adds(evidence, ".");
-	strbuf_adds(
-		recommendation,
-		"Ask for all of them in one batch request, or at least send the requests in parallel.");
+	strbuf_adds(recommendation,
+		    "Ask for all of them in one batch request, or at least send the requests in parallel.");
 }

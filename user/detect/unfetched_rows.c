@@ -41,15 +41,17 @@ void unfetched_rows_describe(const struct detect *d, const struct finding *f, st
 {
 	strbuf_adds(title, "Rows that nobody fetched: ");
 	detect_add_name(d, title, f->fingerprint);
-	strbuf_addf(evidence,
-		    "%llu execution%s gave the result up after at most %llu row%s, while more had come; reading "
-		    "the rest and throwing it away took ",
-		    (unsigned long long)f->count, f->count == 1 ? "" : "s", (unsigned long long)f->rows,
-		    f->rows == 1 ? "" : "s");
+	strbuf_addf(
+		evidence,
+		"%llu execution%s gave the result up after at most %llu row%s, while more had come; reading "
+		"the rest and throwing it away took ",
+		(unsigned long long)f->count, f->count == 1 ? "" : "s", (unsigned long long)f->rows,
+		f->rows == 1 ? "" : "s");
 	detect_add_ms(evidence, f->total_ns);
 	strbuf_adds(evidence, ", at most ");
 	detect_add_ms(evidence, f->max_ns);
 	strbuf_adds(evidence, " in one.");
-	strbuf_adds(recommendation, "Ask for no more rows than are used: LIMIT, a condition that finds the row "
-				    "that is looked for, or EXISTS.");
+	strbuf_adds(recommendation,
+		    "Ask for no more rows than are used: LIMIT, a condition that finds the row "
+		    "that is looked for, or EXISTS.");
 }

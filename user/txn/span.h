@@ -43,9 +43,9 @@ struct statement {
 	uint64_t t_end;	      /* last row or end; wall time is t_end - t_start */
 	uint64_t duration_ns; /* see "duration" in ARCHITECTURE.md */
 	uint64_t rows;
-	uint64_t bytes;	     /* moved by COPY */
-	uint64_t wait_ns;    /* of duration_ns: for locks, as far as the library shows it */
-	uint64_t rest_ns;    /* of duration_ns: rows that the program never fetched were read and thrown away */
+	uint64_t bytes;	  /* moved by COPY */
+	uint64_t wait_ns; /* of duration_ns: for locks, as far as the library shows it */
+	uint64_t rest_ns; /* of duration_ns: rows that the program never fetched were read and thrown away */
 	uint64_t param_hash; /* literals and bound parameters together */
 	uint64_t conn;
 	uint64_t handle;   /* prepared statement, 0 = none */

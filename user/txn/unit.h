@@ -59,7 +59,7 @@ struct repeat {
 	uint64_t call_site; /* of those that are known; 0 = none is, or there are several */
 	uint64_t handle;    /* the prepared statement of the last; 0 = none */
 	uint64_t batched;   /* in the same transaction and with the same handle as the one before */
-	uint8_t sites; /* a call site was known */
+	uint8_t sites;	    /* a call site was known */
 	uint32_t tgid;
 	uint8_t system, kind, type;
 	struct distinct params;

@@ -540,26 +540,16 @@ static void mode_loop(void)
 
 int main(int argc, char **argv)
 {
-	static const struct mode modes[] = {{"query", mode_query},
-					    {"wrappers", mode_wrappers},
-					    {"use", mode_use},
-					    {"unfetched", mode_unfetched},
-					    {"send", mode_send},
-					    {"pause", mode_pause},
-					    {"multi", mode_multi},
-					    {"prepared", mode_prepared},
-					    {"values", mode_values},
-					    {"call", mode_call},
-					    {"direct", mode_direct},
-					    {"before", mode_before},
-					    {"errors", mode_errors},
-					    {"killed", mode_killed},
-					    {"abandon", mode_abandon},
-					    {"threads", mode_threads},
-					    {"two", mode_two},
-					    {"hang", mode_hang},
-					    {"loop", mode_loop},
-					    {NULL, NULL}};
+	static const struct mode modes[] = {{"query", mode_query},     {"wrappers", mode_wrappers},
+					    {"use", mode_use},	       {"unfetched", mode_unfetched},
+					    {"send", mode_send},       {"pause", mode_pause},
+					    {"multi", mode_multi},     {"prepared", mode_prepared},
+					    {"values", mode_values},   {"call", mode_call},
+					    {"direct", mode_direct},   {"before", mode_before},
+					    {"errors", mode_errors},   {"killed", mode_killed},
+					    {"abandon", mode_abandon}, {"threads", mode_threads},
+					    {"two", mode_two},	       {"hang", mode_hang},
+					    {"loop", mode_loop},       {NULL, NULL}};
 
 	return truth_main("mysql", modes, argc, argv);
 }

@@ -317,12 +317,11 @@ static void mode_loop(void)
 
 int main(int argc, char **argv)
 {
-	static const struct mode modes[] = {{"command", mode_command}, {"control", mode_control},
-					    {"argv", mode_argv},       {"pipeline", mode_pipeline},
-					    {"multi", mode_multi},     {"pubsub", mode_pubsub},
-					    {"async", mode_async},     {"killed", mode_killed},
-					    {"pause", mode_pause},     {"threads", mode_threads},
-					    {"loop", mode_loop},       {NULL, NULL}};
+	static const struct mode modes[] = {
+		{"command", mode_command},   {"control", mode_control}, {"argv", mode_argv},
+		{"pipeline", mode_pipeline}, {"multi", mode_multi},	{"pubsub", mode_pubsub},
+		{"async", mode_async},	     {"killed", mode_killed},	{"pause", mode_pause},
+		{"threads", mode_threads},   {"loop", mode_loop},	{NULL, NULL}};
 
 	return truth_main("redis", modes, argc, argv);
 }
