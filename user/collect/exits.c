@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "collect/fntable.h"
 #include "collect/insn.h"

@@ -2,6 +2,7 @@
 #include "collect/fntable.h"
 
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "collect/plt.h"
 

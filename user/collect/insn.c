@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "collect/plt.h"
 

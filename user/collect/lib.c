@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <capstone/capstone.h>
 
 #include "collect/accessor.h"
 #include "collect/site_code.h"

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "abi/config.h"
-#include "collect/insn.h"
 #include "collect/site.h"
 
 /* The file in which a library was found, and the library's own functions in it. */

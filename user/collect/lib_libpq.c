@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "abi/event.h"
 #include "collect/accessor.h"

@@ -7,6 +7,7 @@
 #include "collect/lib.h"
 
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "abi/event.h"
 #include "collect/accessor.h"

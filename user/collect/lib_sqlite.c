@@ -6,6 +6,7 @@
  */
 #include "collect/lib.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "abi/event.h"

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "collect/insn.h"
 #include "collect/plt.h"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "collect/site_code.h"
 #include "collect/span_symbols.h"

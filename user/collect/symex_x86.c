@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <capstone/capstone.h>
 
 #include "collect/symex_state.h"
 
