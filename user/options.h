@@ -94,8 +94,8 @@ struct options {
 	uint32_t max_sql;	 /* bytes of statement text */
 	uint32_t sample_freq;	 /* Hz, 0 = no CPU profile */
 	uint64_t usage_every_ns; /* between two looks at what processes use */
-	double max_overhead;	 /* share of one core; 0 = no limit */
-	uint32_t ring_mb;	 /* a power of two */
+	double max_overhead; /* share of one core, or of what the targets use if that is more; 0 = no limit */
+	uint32_t ring_mb;    /* a power of two */
 	int show_literals;
 
 	/* what is written */

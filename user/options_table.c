@@ -173,7 +173,7 @@ const struct option_row option_rows[] = {
 	{"freq", 0, "HZ", NULL, option_count, AT(sample_freq), 0, 10000, LIVE, GROUP_COLLECT,
 	 "CPU samples per second (99; 0 = off)"},
 	{"max-overhead", 0, "PCT", NULL, option_percent, AT(max_overhead), 0, 10000, LIVE, GROUP_COLLECT,
-	 "most of a core to take (5); --ring-mb is the buffer"},
+	 "of a core or targets' CPU (5); --ring-mb is the buffer"},
 	{"ring-mb", 0, "N", NULL, option_power, AT(ring_mb), 1, 1024, LIVE, GROUP_COLLECT,
 	 NULL},
 

@@ -6,6 +6,7 @@
 
 #include "collect/collect.h"
 #include "report/format.h"
+#include "usage.h"
 
 #define CHECK_NS 1000000000ULL
 #define PPM	 1e6
@@ -86,22 +87,41 @@ void overhead_init(struct overhead *o, double limit, uint64_t now_ns)
 	governor_init(&o->governor, limit);
 }
 
-/* The share of one core that was spent since the last check. */
-static double share_since(struct overhead *o, const struct collect *c, uint64_t calls, uint64_t now_ns)
+/*
+ * What the limit is a share of: the time since the last check, or the CPU time that the targets used in it.
+ * Theirs is only read while the limit is exceeded: the first time there is nothing to compare it with, 0.
+ */
+static uint64_t base_ns(struct overhead *o, struct usage *targets, uint64_t window_ns, uint64_t spent_ns)
+{
+	uint64_t before = o->targets_ns, used;
+
+	o->targets_ns = 0;
+	if (!o->governor.limit || (double)spent_ns <= o->governor.limit * (double)window_ns)
+		return window_ns;
+	o->targets_ns = usage_cpu_ns(targets);
+	if (!before && o->targets_ns)
+		return 0;
+	used = o->targets_ns > before ? o->targets_ns - before : 0;
+	o->of_targets = used > window_ns;
+	return o->of_targets ? used : window_ns;
+}
+
+/* The share that was spent since the last check; below 0 when it cannot be told yet. */
+static double share_since(struct overhead *o, const struct collect *c, struct usage *targets, uint64_t calls,
+			  uint64_t now_ns)
 {
 	struct overhead_hits now = hits_now(c, calls);
 	struct overhead_hits since = {now.both - o->last_hits.both, now.entries - o->last_hits.entries};
-	uint64_t cpu = own_cpu_ns(), spent;
+	uint64_t cpu = own_cpu_ns(), spent, base;
 	struct collect_cost cost;
-	double share;
 
 	collect_cost(c, &cost);
 	spent = traps_ns(&since, &cost) + programs_ns(&since, &cost) + cpu - o->last_cpu_ns;
-	share = (double)spent / (double)(now_ns - o->last_ns);
+	base = base_ns(o, targets, now_ns - o->last_ns, spent);
 	o->last_hits = now;
 	o->last_cpu_ns = cpu;
 	o->last_ns = now_ns;
-	return share;
+	return base ? (double)spent / (double)base : -1;
 }
 
 static void obey(struct overhead *o, struct collect *c, enum detail_level before, double share,
@@ -109,6 +129,7 @@ static void obey(struct overhead *o, struct collect *c, enum detail_level before
 {
 	enum detail_level level = o->governor.level;
 	double at = (double)(o->last_ns - o->begin_ns) / 1e9;
+	const char *what = o->of_targets ? "what the targets use" : "a core";
 	char text[256];
 
 	o->changes++;
@@ -117,26 +138,28 @@ static void obey(struct overhead *o, struct collect *c, enum detail_level before
 	else
 		collect_set_detail(c, &collected[level].detail, collected[level].samples);
 	if (level < before) {
-		snprintf(text, sizeof(text), "collected again from %.0f s on: tracing takes %s of a core", at,
-			 format_percent(share));
+		snprintf(text, sizeof(text), "collected again from %.0f s on: tracing takes %s of %s", at,
+			 format_percent(share), what);
 		tell(governor_subject(before), text, arg);
 		return;
 	}
 	snprintf(text, sizeof(text),
-		 "left out from %.0f s on: tracing takes %s of a core, more than --max-overhead %g", at,
-		 format_percent(share), o->governor.limit * 100);
+		 "left out from %.0f s on: tracing takes %s of %s, more than --max-overhead %g", at,
+		 format_percent(share), what, o->governor.limit * 100);
 	tell(governor_subject(level), text, arg);
 }
 
-void overhead_review(struct overhead *o, struct collect *c, uint64_t calls, uint64_t now_ns,
-		     overhead_tell_fn tell, void *arg)
+void overhead_review(struct overhead *o, struct collect *c, struct usage *targets, uint64_t calls,
+		     uint64_t now_ns, overhead_tell_fn tell, void *arg)
 {
 	enum detail_level before = o->governor.level;
 	double share;
 
 	if (now_ns - o->last_ns < CHECK_NS)
 		return;
-	share = share_since(o, c, calls, now_ns);
+	share = share_since(o, c, targets, calls, now_ns);
+	if (share < 0)
+		return;
 	if (share > o->peak)
 		o->peak = share;
 	if (governor_check(&o->governor, share))

@@ -469,7 +469,7 @@ int pipeline_poll(struct pipeline *p, int timeout_ms)
 	if (err)
 		return err;
 	now = clock_ns(CLOCK_MONOTONIC);
-	overhead_review(&p->overhead, p->collect, enrich_calls(p->enrich), now, take_detail, p);
+	overhead_review(&p->overhead, p->collect, p->usage, enrich_calls(p->enrich), now, take_detail, p);
 	usage_check(p->usage, now, 0);
 	if (now - p->last_watermark_ns >= WATERMARK_NS) {
 		struct record rec = {0};

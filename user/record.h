@@ -188,8 +188,9 @@ struct rec_overhead {
 	uint32_t probes;	 /* sites attached */
 	uint32_t price_entry_ns; /* calibrated, 0 = not calibrated */
 	uint32_t price_return_ns;
-	uint32_t limit_ppm;   /* of one core, --max-overhead; 0 = none */
-	uint32_t peak_ppm;    /* largest share of one core within a second */
+	uint32_t
+		limit_ppm; /* --max-overhead, of one core or of what the targets use if that is more; 0 = none */
+	uint32_t peak_ppm;    /* largest such share within a second */
 	uint32_t changes;     /* how often more or less was collected to stay below the limit */
 	uint64_t events_read; /* of those that the probes sent */
 	uint8_t level;	      /* what is collected at the end: enum detail_level */

@@ -80,6 +80,23 @@ static uint64_t boottime(void)
 	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
+static uint64_t cpu_of(const struct usage *u, const char *stat)
+{
+	return (procinfo_stat(stat, STAT_UTIME) + procinfo_stat(stat, STAT_STIME)) * (SECOND / u->ticks);
+}
+
+uint64_t usage_cpu_ns(struct usage *u)
+{
+	uint64_t sum = 0;
+	char stat[1024];
+
+	for (size_t i = 0; i < u->count; i++) {
+		if (!read_stat(u->process[i].pid, stat, sizeof(stat)))
+			sum += cpu_of(u, stat);
+	}
+	return sum;
+}
+
 static int check(struct usage *u, pid_t pid)
 {
 	char stat[1024], comm[64];
@@ -95,8 +112,7 @@ static int check(struct usage *u, pid_t pid)
 		return -ESRCH;
 	start = procinfo_stat(stat, STAT_START) * (SECOND / u->ticks);
 	usage.age_ns = now > start ? now - start : 0;
-	usage.cpu_ns =
-		(procinfo_stat(stat, STAT_UTIME) + procinfo_stat(stat, STAT_STIME)) * (SECOND / u->ticks);
+	usage.cpu_ns = cpu_of(u, stat);
 	procinfo_comm(stat, comm, sizeof(comm));
 	usage.comm = str_from(comm);
 	u->fn(pid, &usage, u->arg);

@@ -22,6 +22,8 @@ void usage_free(struct usage *u); /* accepts NULL */
 /* Checks a process, now (CLOCK_MONOTONIC) and from now on until it is gone. Known ones and those
  * beyond 4096 are passed over. */
 void usage_add(struct usage *u, pid_t pid, uint64_t now_ns);
+/* CPU time of all that are watched and still there, ns, read now. */
+uint64_t usage_cpu_ns(struct usage *u);
 /* The clock has reached now_ns: checks those for which it is time to, or with `force` all. */
 void usage_check(struct usage *u, uint64_t now_ns, int force);
 
