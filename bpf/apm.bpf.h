@@ -64,6 +64,7 @@ struct apm_ring {
 };
 extern struct apm_ring events SEC(".maps");
 
+/* Processes in scope; the value: process_exec() has told of the exec that is going on. */
 struct apm_scope_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, APM_MAX_SCOPE);

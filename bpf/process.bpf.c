@@ -4,45 +4,45 @@
 #include "process.bpf.h"
 #include "statement.bpf.h"
 
-SEC("raw_tp/sched_process_fork")
+/* The parent is about to let the child run. */
+SEC("raw_tp/sched_wakeup_new")
 int process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *parent = (struct task_struct *)ctx->args[0];
-	struct task_struct *child = (struct task_struct *)ctx->args[1];
-	u32 parent_tgid = BPF_CORE_READ(parent, tgid), child_tgid = BPF_CORE_READ(child, tgid);
-	u32 *scope_id;
+	struct task_struct *child = (struct task_struct *)ctx->args[0];
+	u32 parent_tgid = bpf_get_current_pid_tgid() >> 32, child_tgid = BPF_CORE_READ(child, tgid);
+	u32 told = 0;
 
-	if (parent_tgid == child_tgid)
+	if (parent_tgid == child_tgid || !in_scope(parent_tgid))
 		return 0;
-	scope_id = bpf_map_lookup_elem(&scope, &parent_tgid);
-	if (!scope_id)
-		return 0;
-	if (bpf_map_update_elem(&scope, &child_tgid, scope_id, BPF_ANY))
+	if (bpf_map_update_elem(&scope, &child_tgid, &told, BPF_ANY))
 		count(APM_CNT_MAP_FULL);
 	process_event(APM_EV_FORK, child, child_tgid);
 	return 0;
 }
 
-SEC("raw_tp/sched_process_exec")
-int process_exec(struct bpf_raw_tracepoint_args *ctx)
+TWICE("sched_process_exec", process_exec)
 {
-	struct task_struct *task = (struct task_struct *)ctx->args[0];
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, *told = bpf_map_lookup_elem(&scope, &tgid);
 	struct apm_thread *t;
 
-	if (!in_scope(bpf_get_current_pid_tgid() >> 32))
+	if (!told)
 		return 0;
+	if (again && *told) {
+		*told = 0;
+		return 0;
+	}
+	*told = !again;
 	t = thread_find();
 	if (t) { /* the calls under way went with the old program */
 		t->depth = 0;
 		t->sync_seq = 0;
 		t->outer.sp = 0;
 	}
-	process_event(APM_EV_EXEC, task, 0);
+	process_event(APM_EV_EXEC, (struct task_struct *)ctx->args[0], 0);
 	return 0;
 }
 
-SEC("raw_tp/sched_process_exit")
-int process_exit(struct bpf_raw_tracepoint_args *ctx)
+TWICE("sched_process_exit", process_exit)
 {
 	struct task_struct *task = (struct task_struct *)ctx->args[0];
 	u64 id = bpf_get_current_pid_tgid();
@@ -66,7 +66,7 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
-	process_event(APM_EV_EXIT, task, BPF_CORE_READ(task, exit_code));
-	bpf_map_delete_elem(&scope, &tgid);
+	if (!bpf_map_delete_elem(&scope, &tgid))
+		process_event(APM_EV_EXIT, task, BPF_CORE_READ(task, exit_code));
 	return 0;
 }

@@ -55,11 +55,11 @@ static __always_inline bool selected(struct task_struct *task)
 /* True when the process has come into scope just now. */
 static __always_inline bool select(struct task_struct *task, u32 tgid)
 {
-	u32 scope_id = 1;
+	u32 told = 0;
 
 	if (in_scope(tgid) || !selected(task))
 		return false;
-	if (bpf_map_update_elem(&scope, &tgid, &scope_id, BPF_ANY)) {
+	if (bpf_map_update_elem(&scope, &tgid, &told, BPF_ANY)) {
 		count(APM_CNT_MAP_FULL);
 		return false;
 	}
@@ -67,12 +67,11 @@ static __always_inline bool select(struct task_struct *task, u32 tgid)
 }
 
 /* A child of a process that is not in scope: clone3() may put it into a cgroup of its own. */
-SEC("raw_tp/sched_process_fork")
+SEC("raw_tp/sched_wakeup_new")
 int select_fork(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *parent = (struct task_struct *)ctx->args[0];
-	struct task_struct *child = (struct task_struct *)ctx->args[1];
-	u32 parent_tgid = BPF_CORE_READ(parent, tgid), child_tgid = BPF_CORE_READ(child, tgid);
+	struct task_struct *child = (struct task_struct *)ctx->args[0];
+	u32 parent_tgid = bpf_get_current_pid_tgid() >> 32, child_tgid = BPF_CORE_READ(child, tgid);
 
 	if (parent_tgid != child_tgid && !in_scope(parent_tgid) && select(child, child_tgid))
 		process_event(APM_EV_FORK, child, child_tgid);
@@ -80,16 +79,14 @@ int select_fork(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /* The name is the new one already. process_exec() tells of it. */
-SEC("raw_tp/sched_process_exec")
-int select_exec(struct bpf_raw_tracepoint_args *ctx)
+TWICE("sched_process_exec", select_exec)
 {
 	select((struct task_struct *)ctx->args[0], bpf_get_current_pid_tgid() >> 32);
 	return 0;
 }
 
 /* cgroup, path, task, threadgroup: after the move, by whoever wrote to cgroup.procs. */
-SEC("raw_tp/cgroup_attach_task")
-int select_attach(struct bpf_raw_tracepoint_args *ctx)
+TWICE("cgroup_attach_task", select_attach)
 {
 	struct task_struct *task = (struct task_struct *)ctx->args[2];
 	u32 tgid = BPF_CORE_READ(task, tgid);

@@ -10,6 +10,7 @@
 #include "span.bpf.h"
 
 #include "place.bpf.h"
+#include "process.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -513,8 +514,7 @@ static __always_inline void thread_gone(u32 tgid, u32 tid)
 	bpf_map_delete_elem(&span_threads, &key);
 }
 
-SEC("raw_tp/sched_process_exit")
-int span_exit(struct bpf_raw_tracepoint_args *ctx)
+TWICE("sched_process_exit", span_exit)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
@@ -523,8 +523,7 @@ int span_exit(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /* args: the task, the number it had before (another thread than the first takes the first's), the program */
-SEC("raw_tp/sched_process_exec")
-int span_exec(struct bpf_raw_tracepoint_args *ctx)
+TWICE("sched_process_exec", span_exec)
 {
 	thread_gone(bpf_get_current_pid_tgid() >> 32, (u32)ctx->args[1]);
 	return 0;

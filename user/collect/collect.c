@@ -23,6 +23,10 @@
 /* Executions that wait between rows are handed over when they have not worked for this long. */
 #define OPEN_IDLE_NS  (50 * 1000000ULL)
 #define OPEN_SWEEP_NS (250 * 1000000ULL)
+/* Where events come faster than they are read, the caller has a say after this time. */
+#define READ_FOR_NS (100 * 1000000ULL)
+/* Processes are looked for that have ended without a word. */
+#define ENDS_SWEEP_NS 1000000000ULL
 
 uint64_t collect_now_ns(void)
 {
@@ -277,10 +281,10 @@ int collect_add_others(struct collect *c)
 
 int collect_add_command(struct collect *c, pid_t pid)
 {
-	uint32_t tgid = (uint32_t)pid, scope_id = 1;
+	uint32_t tgid = (uint32_t)pid, told = 0;
 
 	table_put(c->followed, (struct table_key){tgid, 0}, NULL);
-	return bpf_map_update_elem(loader_scope_fd(c->loader), &tgid, &scope_id, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(loader_scope_fd(c->loader), &tgid, &told, BPF_ANY) ? -errno : 0;
 }
 
 int collect_arm_library(struct collect *c, const char *path, const char *unsafe)
@@ -335,14 +339,15 @@ static int is_wanted(struct collect *c, const struct apm_hdr *ev)
 	return 1;
 }
 
+/* A negative result ends the reading for now. */
 static int ring_event(void *arg, void *data, size_t len)
 {
 	struct collect *c = arg;
 	const struct apm_hdr *ev = data;
+	int more = ++c->events_read % 16 || c->stopped || collect_now_ns() < c->read_until_ns ? 0 : -EAGAIN;
 
-	c->events_read++;
 	if (len < sizeof(*ev) || ev->len > len)
-		return 0;
+		return more;
 	looks_event(c->looks, ev);
 	/* The end of a COPY is seen by the asynchronous set only. */
 	if (ev->kind == APM_EV_STMT && ev->flags & APM_STMT_COPY)
@@ -355,7 +360,7 @@ static int ring_event(void *arg, void *data, size_t len)
 		spans_process_end(c->spans, ev->tgid, ev->ts, open_span, c);
 	}
 	if (!is_wanted(c, ev))
-		return 0;
+		return more;
 	c->events.on_event(ev, c->events.arg);
 	if (ev->kind == APM_EV_FORK)
 		process_came(c, (const struct apm_ev_proc *)ev);
@@ -364,30 +369,67 @@ static int ring_event(void *arg, void *data, size_t len)
 		if (c->told)
 			table_remove(c->told, (struct table_key){ev->tgid, 0});
 	}
-	return 0;
+	return more;
+}
+
+/*
+ * A process that is in scope and gone ended while it was taken in, or both programs that tell of an end were skipped
+ * (bpf/process.bpf.h): it is told of here. One whose parent has not asked for its status yet is there.
+ */
+static void sweep_ends(struct collect *c, uint64_t now)
+{
+	int scope_fd = loader_scope_fd(c->loader);
+	unsigned int left = APM_MAX_SCOPE;
+	uint32_t key, next;
+	void *prev = NULL;
+
+	while (left-- && !bpf_map_get_next_key(scope_fd, prev, &next)) {
+		struct apm_ev_proc end = {
+			.hdr = {.kind = APM_EV_EXIT,
+				.len = sizeof(end),
+				.ts = now,
+				.tgid = next,
+				.tid = next},
+		};
+
+		key = next;
+		prev = &key;
+		if (!kill((pid_t)key, 0) || errno != ESRCH || bpf_map_delete_elem(scope_fd, &key))
+			continue;
+		c->ends_missed += loader_skips_ends(c->loader);
+		ring_event(c, &end, sizeof(end));
+	}
 }
 
 int collect_poll(struct collect *c, int timeout_ms)
 {
 	struct epoll_event ready[8];
 	uint64_t now;
+	int all_read;
 	int n = epoll_wait(c->epoll_fd, ready, 8, looks_timeout(c->looks, collect_now_ns(), timeout_ms));
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	if (c->mapwatch)
 		collect_read_mappings(c);
-	ring_buffer__consume(c->ring);
+	c->read_until_ns = collect_now_ns() + READ_FOR_NS;
+	all_read = ring_buffer__consume(c->ring) >= 0;
 	now = collect_now_ns();
 	collect_measure(c, now);
 	/* Once the probes are off, a thread in a call of a database looks like any other. */
 	if (!c->detached && !c->looks_off)
 		looks_take(c->looks, now, c->events.on_wait, c->events.arg);
+	if (!all_read) /* what is found in the maps is told after the events that led there */
+		return 0;
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
 		c->last_sweep_ns = now;
 		inflight_open(c->inflight, now, now - OPEN_IDLE_NS, open_statement, c);
 		if (!c->detached)
 			pq_sets_review(&c->pq);
+	}
+	if (now - c->last_ends_ns >= ENDS_SWEEP_NS) {
+		c->last_ends_ns = now;
+		sweep_ends(c, now);
 	}
 	return 0;
 }
@@ -503,6 +545,7 @@ void collect_stop(struct collect *c)
 	c->sampler = NULL;
 	files_detach(c->files);
 	spans_detach(c->spans);
+	loader_leave_processes(c->loader); /* else there might be no last event */
 	ring_buffer__consume(c->ring);
 	inflight_all(c->inflight, collect_now_ns(), open_statement, c);
 	spans_running(c->spans, collect_now_ns(), open_span, c);

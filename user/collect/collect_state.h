@@ -42,6 +42,8 @@ struct collect {
 	int epoll_fd;
 	int stopped, detached;
 	uint64_t last_sweep_ns, late_count, late_ns;
+	uint64_t last_ends_ns, ends_missed;
+	uint64_t read_until_ns;
 	uint64_t last_maps_ns; /* mappings were read */
 	uint64_t events_read;
 };

@@ -138,26 +138,31 @@ static void forget_idle(const struct walk *w, const struct apm_key *key, const s
 
 static void visit_handle(const struct walk *w, const struct apm_key *key, const struct apm_handle *h)
 {
-	if (!h->exec.seq || (w->ended && key->tgid != w->ended)) {
+	int gone = w->ended && key->tgid == w->ended;
+
+	if (h->exec.seq &&
+	    (w->all || gone || (!w->ended && !h->exec.enter && h->exec.t_last <= w->idle_since_ns)))
+		report(w, key, &h->exec, h->db, key->ptr);
+	if (gone)
+		bpf_map_delete_elem(w->f->handles_fd, key);
+	else
 		forget_idle(w, key, h);
-		return;
-	}
-	if (!w->all && !w->ended && (h->exec.enter || h->exec.t_last > w->idle_since_ns))
-		return;
-	report(w, key, &h->exec, h->db, key->ptr);
 }
 
 static void visit_conn(const struct walk *w, const struct apm_key *key, const struct apm_conn *c)
 {
-	int wanted = w->all || (w->ended && key->tgid == w->ended);
+	int gone = w->ended && key->tgid == w->ended;
 
 	if (w->sets && c->exec.seq)
 		*w->sets |= c->exec.set;
-	if (wanted && c->exec.seq && (c->op == APM_OP_STATEMENT || c->op == APM_OP_POLLED))
+	if ((w->all || gone) && c->exec.seq && (c->op == APM_OP_STATEMENT || c->op == APM_OP_POLLED))
 		report(w, key, &c->exec, key->ptr, 0);
+	if (gone)
+		bpf_map_delete_elem(w->f->conns_fd, key);
 }
 
-/* Reads a hash map in batches: a lookup per entry would cost a system call each. */
+/* Reads a hash map in batches of whole buckets, so that what was visited may go. A lookup per entry would cost a
+ * system call each. */
 static void walk_map(const struct walk *w, int fd, int handles)
 {
 	struct batch *b = w->f->batch;
@@ -207,33 +212,10 @@ unsigned int inflight_sets(struct inflight *f)
 	return sets;
 }
 
-/* Collects first, deletes then: deleting while walking would skip entries. */
-static void forget_in(int fd, uint32_t tgid)
-{
-	struct apm_key key, next, doomed[BATCH];
-	void *prev;
-	size_t count, i;
-
-	do {
-		count = 0;
-		prev = NULL;
-		while (count < BATCH && !bpf_map_get_next_key(fd, prev, &next)) {
-			if (next.tgid == tgid)
-				doomed[count++] = next;
-			key = next;
-			prev = &key;
-		}
-		for (i = 0; i < count; i++)
-			bpf_map_delete_elem(fd, &doomed[i]);
-	} while (count == BATCH);
-}
-
 void inflight_process_end(struct inflight *f, uint32_t tgid, uint64_t now_ns, inflight_fn fn, void *arg)
 {
 	struct walk w = {.f = f, .now_ns = now_ns, .ended = tgid, .fn = fn, .arg = arg};
 
 	walk_map(&w, f->handles_fd, 1);
 	walk_map(&w, f->conns_fd, 0);
-	forget_in(f->handles_fd, tgid);
-	forget_in(f->conns_fd, tgid);
 }

@@ -26,8 +26,18 @@
 
 #define LEFT_OUT_MAX 8
 
+/* What follows processes, in the order in which one tracepoint's are to run: the span of a thread that ends is told
+ * before its process, and who is chosen at an exec is so before it is told. */
+static const char *const followers[] = {
+	"span_switch",	"span_exit",	"span_exit_again",    "span_exec",     "span_exec_again",
+	"select_fork",	"select_exec",	"select_exec_again",  "select_attach", "select_attach_again",
+	"process_fork", "process_exec", "process_exec_again", "process_exit",  "process_exit_again",
+};
+#define FOLLOWERS (sizeof(followers) / sizeof(followers[0]))
+
 struct loader {
 	struct apm_bpf *skel;
+	struct bpf_link *follow[FOLLOWERS];
 	char left_out[LEFT_OUT_MAX][32]; /* libraries whose programs this kernel refuses */
 	unsigned int left_out_count;
 	int no_looks; /* nor the program that looks at threads */
@@ -185,7 +195,9 @@ static void choose_selection(struct loader *l, const struct selection *sel)
 
 	bpf_program__set_autoload(l->skel->progs.select_fork, wanted);
 	bpf_program__set_autoload(l->skel->progs.select_exec, wanted);
+	bpf_program__set_autoload(l->skel->progs.select_exec_again, wanted);
 	bpf_program__set_autoload(l->skel->progs.select_attach, wanted && sel->cgroup_count);
+	bpf_program__set_autoload(l->skel->progs.select_attach_again, wanted && sel->cgroup_count);
 	l->skel->rodata->select_all = wanted && sel->all;
 }
 
@@ -193,8 +205,10 @@ static void choose_selection(struct loader *l, const struct selection *sel)
 static void choose_spans(struct loader *l, int wanted)
 {
 	struct apm_bpf *s = l->skel;
-	struct bpf_program *programs[] = {s->progs.span_entry, s->progs.span_return, s->progs.span_switch,
-					  s->progs.span_exit, s->progs.span_exec};
+	struct bpf_program *programs[] = {
+		s->progs.span_entry,	  s->progs.span_return, s->progs.span_switch,	  s->progs.span_exit,
+		s->progs.span_exit_again, s->progs.span_exec,	s->progs.span_exec_again,
+	};
 	size_t i;
 
 	if (wanted)
@@ -210,16 +224,6 @@ static void choose_looks(struct loader *l, const struct loader_options *opt)
 {
 	bpf_program__set_autoload(l->skel->progs.look_task, opt->sample_freq && !l->no_looks);
 	((struct apm_config *)&l->skel->rodata->cfg)->spans = opt->span_count > 0;
-}
-
-static int attach_spans(struct apm_bpf *s)
-{
-	if (bpf_program__fd(s->progs.span_switch) < 0)
-		return 0;
-	s->links.span_switch = bpf_program__attach(s->progs.span_switch);
-	s->links.span_exit = bpf_program__attach(s->progs.span_exit);
-	s->links.span_exec = bpf_program__attach(s->progs.span_exec);
-	return s->links.span_switch && s->links.span_exit && s->links.span_exec ? 0 : -errno;
 }
 
 static int fill_selection(struct loader *l, const struct selection *sel)
@@ -356,29 +360,44 @@ void loader_close(struct loader *l)
 {
 	if (!l)
 		return;
+	loader_leave_processes(l);
 	apm_bpf__destroy(l->skel);
 	free(l);
 }
 
 int loader_follow_processes(struct loader *l)
 {
-	struct apm_bpf *s = l->skel;
-	int err = attach_spans(s); /* first: the span of a thread that ends is told before its process */
+	size_t i;
 
-	if (err)
-		return err;
-	if (bpf_program__fd(s->progs.select_exec) >= 0) {
-		s->links.select_fork = bpf_program__attach(s->progs.select_fork);
-		s->links.select_exec = bpf_program__attach(s->progs.select_exec);
-		if (!s->links.select_fork || !s->links.select_exec)
+	for (i = 0; i < FOLLOWERS; i++) {
+		struct bpf_program *prog = loader_program_named(l, followers[i]);
+
+		if (!prog)
+			continue;
+		l->follow[i] = bpf_program__attach(prog);
+		if (!l->follow[i])
 			return -errno;
 	}
-	if (bpf_program__fd(s->progs.select_attach) >= 0)
-		s->links.select_attach = bpf_program__attach(s->progs.select_attach);
-	s->links.process_fork = bpf_program__attach(s->progs.process_fork);
-	s->links.process_exec = bpf_program__attach(s->progs.process_exec);
-	s->links.process_exit = bpf_program__attach(s->progs.process_exit);
-	return s->links.process_fork && s->links.process_exec && s->links.process_exit ? 0 : -errno;
+	return 0;
+}
+
+void loader_leave_processes(struct loader *l)
+{
+	size_t i;
+
+	for (i = 0; i < FOLLOWERS; i++) {
+		bpf_link__destroy(l->follow[i]);
+		l->follow[i] = NULL;
+	}
+}
+
+int loader_skips_ends(const struct loader *l)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return !bpf_prog_get_info_by_fd(bpf_program__fd(l->skel->progs.process_exit_again), &info, &len) &&
+	       info.recursion_misses > 0;
 }
 
 enum probe_mode loader_mode(const struct loader *l)
@@ -489,9 +508,11 @@ static void each_program(const struct loader *l, void (*fn)(const struct bpf_pro
 	}
 }
 
+/* What is skipped at a tracepoint runs in another program there (bpf/process.bpf.h). */
 static void add_misses(const struct bpf_prog_info *info, void *arg)
 {
-	*(uint64_t *)arg += info->recursion_misses;
+	if (info->type != BPF_PROG_TYPE_RAW_TRACEPOINT)
+		*(uint64_t *)arg += info->recursion_misses;
 }
 
 struct run_time {

@@ -42,6 +42,9 @@ void loader_close(struct loader *l); /* accepts NULL */
 /* Begins to follow fork, exec and exit of processes in scope, and to take in those of
  * opt->select. 0 or -errno. */
 int loader_follow_processes(struct loader *l);
+void loader_leave_processes(struct loader *l);
+/* Whether the kernel has ever skipped the last program that tells of a process's end. */
+int loader_skips_ends(const struct loader *l);
 
 enum probe_mode loader_mode(const struct loader *l);
 struct bpf_program;
@@ -62,7 +65,7 @@ int loader_set_library(const struct loader *l, const struct apm_lib *facts);
 int loader_attach_cookies(const struct loader *l);
 /* What the probe at such a site is to take for its cookie. 0; -EEXIST when it looks like another; -errno. */
 int loader_set_site(const struct loader *l, const struct apm_site_key *key, uint64_t cookie);
-/* Sums the per-CPU counters into values[]; runs skipped by the kernel (recursion_misses) are added. */
+/* Sums the per-CPU counters into values[]; probe runs skipped by the kernel (recursion_misses) are added. */
 void loader_counters(const struct loader *l, uint64_t values[APM_CNT_MAX]);
 /* What the probes' programs have taken and how often they ran while the kernel's BPF statistics were on. */
 void loader_run_time(const struct loader *l, uint64_t *ns, uint64_t *runs);

@@ -51,6 +51,7 @@ void collect_counters(const struct collect *c, uint64_t values[APM_CNT_MAX], uin
 {
 	loader_counters(c->loader, values);
 	values[APM_CNT_LATE_ATTACH] += c->late_count;
+	values[APM_CNT_RECURSION] += c->ends_missed;
 	*late_attach_ns = c->late_ns;
 }
 
