@@ -18,7 +18,7 @@ import image
 RESULTS_BYTES = 64 << 20
 EXIT_BASE = 32  # added to the guest's status; the device makes it odd: status = value * 2 + 1
 
-Outcome = collections.namedtuple('Outcome', 'passed why tap console stalled')
+Outcome = collections.namedtuple('Outcome', 'passed why tap console')
 
 
 def command(qemu, kernel, disk, results, append, memory_mb, folder):
@@ -108,7 +108,7 @@ def boot(qemu, kernel, disk, folder, append='', memory_mb=1024, limit=600):
     unpack(results, os.path.join(folder, 'out'))
     tap, console = read(os.path.join(folder, 'tap')), read(os.path.join(folder, 'console'))
     passed, why = judge(status, tap, console)
-    return Outcome(passed, why, tap, console, status is None)
+    return Outcome(passed, why, tap, console)
 
 
 def unpack(results, into):
