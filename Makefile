@@ -68,7 +68,7 @@ help:
 	@echo 'make test       everything; live tests need root (else they are skipped and counted)'
 	@echo 'make test-unit  what needs no root'
 	@echo 'make test-modules  what npm has for the tests: better-sqlite3, and SQLite'"'"'s source in it (network; else they are skipped)'
-	@echo 'make soak       200 rounds of attach and detach under load, and as many under programs that switch stacks (root)'
+	@echo 'make soak       200 rounds each of attach and detach under load: programs as usual, and such as switch stacks, leave calls, vfork … (root)'
 	@echo 'make demo       trace a small shop with planted faults (root)'
 	@echo 'make bench      the price, measured in alternating pairs (root, takes minutes)'
 	@echo 'make bench-scale  its part about many processes alone'
@@ -195,8 +195,7 @@ $(MODULE)/deps/sqlite3/sqlite3.c:
 	$(Q)npm install better-sqlite3@12 --prefix $(BUILD) --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=60000
 
 soak: all $(LIVE_BIN)
-	tests/live/soak.py 200 steady
-	tests/live/soak.py 200 fibers
+	tests/live/soak.py 200 all
 
 demo: all $(DEMO_BIN)
 	tools/demo.d/run

@@ -257,7 +257,7 @@ def guarded(live):
 
 def soak(live):
     """The short form of soak.py."""
-    run = subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), 'soak.py'), '20'], stdout=subprocess.PIPE, text=True, timeout=300)
+    run = subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), 'soak.py'), '3', 'all'], stdout=subprocess.PIPE, text=True, timeout=300)
     for line in run.stdout.splitlines():
         match = re.match(r'(ok|not ok) \d+ - (.*?)(?: # SKIP (.*))?$', line)
         if match and match.group(3):

@@ -3,6 +3,7 @@
 #ifndef APM_TEST_LITE_H
 #define APM_TEST_LITE_H
 
+#include <signal.h>
 #include <sqlite3.h>
 
 #include "truth.h"
@@ -12,9 +13,17 @@
 #define INSERT_ITEM "INSERT INTO item (id, name, price) VALUES (?, ?, ?)"
 #define ITEMS	    40
 
+static volatile sig_atomic_t told_to_end;
+
+static inline void tell_to_end(int sig)
+{
+	told_to_end = 1;
+}
+
+/* With UNTIL_TERM set SIGTERM ends the work in good order. */
 static int repeat(void)
 {
-	return env_int("N", 50);
+	return told_to_end ? 0 : env_int("N", 50);
 }
 
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
@@ -54,6 +63,8 @@ static sqlite3 *open_db(void)
 {
 	sqlite3 *db;
 
+	if (getenv("UNTIL_TERM"))
+		signal(SIGTERM, tell_to_end);
 	if (sqlite3_open(getenv("DB") ? getenv("DB") : ":memory:", &db))
 		die("cannot open");
 	sqlite3_busy_timeout(db, 10000);

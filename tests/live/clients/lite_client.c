@@ -482,7 +482,7 @@ static void mode_steady(void)
 	double begin = now_s(), end = begin + env_int("SECONDS_LONG", 3);
 	long calls = 0;
 
-	for (; calls % 64 || now_s() < end; calls++) {
+	for (; (calls % 64 || now_s() < end) && !told_to_end; calls++) {
 		sqlite3_bind_int(one, 1, calls % ITEMS);
 		if (sqlite3_step(one) != SQLITE_ROW || sqlite3_step(one) != SQLITE_DONE)
 			die("step");
