@@ -149,7 +149,10 @@ def by_cgroup(live):
             truth = Truth()
             for program in (inside, below_it, comes, born):
                 truth.read(program.truth_path)
-            live.exact('--cgroup: in it, below it, moved into it, begun in it; and a bystander', tracer.stop().report(30), truth)
+            report = tracer.stop().report(30)
+            live.exact('--cgroup: in it, below it, moved into it, begun in it; and a bystander', report, truth)
+            live.ok(not [row for row in report['coverage']['kernel'] if 'cgroup' in row['text']], '--cgroup: coverage does not say that moves are missed',
+                    report['coverage']['kernel'])
             live.ok(said == 2, '--cgroup: two processes at the start', tracer.errors())
     finally:
         def gone():

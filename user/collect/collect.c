@@ -527,8 +527,8 @@ int collect_start(struct collect *c)
 	if (!c->opt.sample_freq)
 		return 0;
 	c->looks = looks_open(c->loader);
-	if (!c->looks)
-		log_debug("threads cannot be looked at: %s", strerror(errno));
+	if (!c->looks && loader_program_named(c->loader, "look_task")) /* else the kernel lacks it */
+		missing(c, 0, "waits outside database calls", strerror(errno));
 	c->sampler = sampler_open(c->loader, c->opt.sample_freq);
 	if (c->sampler)
 		return 0;

@@ -41,6 +41,7 @@ struct loader {
 	char left_out[LEFT_OUT_MAX][32]; /* libraries whose programs this kernel refuses */
 	unsigned int left_out_count;
 	int no_looks; /* nor the program that looks at threads */
+	int no_moves; /* nobody tells who is moved into a cgroup */
 	enum probe_mode mode;
 	int cpus;
 	int attach_cookies;
@@ -375,8 +376,10 @@ int loader_follow_processes(struct loader *l)
 		if (!prog)
 			continue;
 		l->follow[i] = bpf_program__attach(prog);
-		if (!l->follow[i])
+		if (!l->follow[i] && prog != l->skel->progs.select_attach &&
+		    prog != l->skel->progs.select_attach_again)
 			return -errno;
+		l->no_moves |= !l->follow[i];
 	}
 	return 0;
 }
@@ -580,7 +583,7 @@ void loader_lacks(const struct loader *l, void (*fn)(const char *subject, const 
 	if (!l->attach_cookies)
 		fn("attach cookies",
 		   "not in this kernel (5.15): a probe is told from others by its place and its code", arg);
-	if (bpf_program__fd(l->skel->progs.select_attach) >= 0 && !l->skel->links.select_attach)
+	if (l->no_moves)
 		fn("processes that are moved into the cgroup",
 		   "no tracepoint cgroup_attach_task: they are followed from their next fork or exec", arg);
 	if (!bpf_map__autocreate(l->skel->maps.thread_storage))
