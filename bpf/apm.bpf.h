@@ -39,6 +39,21 @@ struct apm_call {
 	u32 lib_id;
 };
 
+/*
+ * An execution that is probed at its beginning and its end only (lib/sqlite.h), and has not ended: what tells whether its
+ * thread works on it now, or does something of its own between two rows.
+ */
+struct apm_open {
+	u64 seq; /* 0 = none */
+	u64 stmt;
+	u64 executing; /* address of its connection's count of statements that execute, one inside the other */
+	u64 rows_at;   /* address of its count of rows: 1 = it has returned none */
+	s32 level;     /* what the first of these is at least while this one executes */
+	u32 reserved;
+};
+
+#define APM_OPEN_MAX 4
+
 struct apm_thread {
 	u32 depth;
 	u32 partial;  /* params.bpf.c */
@@ -47,9 +62,10 @@ struct apm_thread {
 	/* A call of a library above those of the databases (ODBC): what those count in
 	 * it, it does not. sp 0 = none */
 	struct apm_call outer;
-	u64 outer_started; /* `started` when it was entered */
-	u64 slept_ns;	   /* SQLite: for locks, outside sqlite3_step */
-	u64 switches;	   /* 1: may go from one stack to another at any time */
+	u64 outer_started;		    /* `started` when it was entered */
+	u64 slept_ns;			    /* SQLite: for locks, outside sqlite3_step */
+	u64 switches;			    /* 1: may go from one stack to another at any time */
+	struct apm_open open[APM_OPEN_MAX]; /* in no order: the newest has the highest number */
 	struct apm_call call[APM_NEST_MAX];
 	u8 scratch[APM_PARAM_BYTES];
 };
@@ -169,6 +185,49 @@ static __always_inline void count(u32 counter)
 	count_add(counter, 1);
 }
 
+/* ---- reading the target ---- */
+
+static __always_inline u64 read_u64(u64 addr)
+{
+	u64 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
+	return value;
+}
+
+static __always_inline u32 read_u32(u64 addr)
+{
+	u32 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
+	return value;
+}
+
+static __always_inline u16 read_u16(u64 addr)
+{
+	u16 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
+	return value;
+}
+
+static __always_inline u8 read_u8(u64 addr)
+{
+	u8 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
+	return value;
+}
+
+/* An offset proven for this copy of the library; false when it is not known. */
+static __always_inline bool lib_off(const struct apm_lib *lib, u32 which, u64 *off)
+{
+	s32 value = lib->off[which];
+
+	*off = (u64)value;
+	return value >= 0;
+}
+
 /* ---- scope and threads ---- */
 
 static __always_inline bool in_scope(u32 tgid)
@@ -215,19 +274,6 @@ static __always_inline struct apm_thread *thread_enter(void)
 		}
 	}
 	return t;
-}
-
-/* The statement the thread is working on, 0 = none, or not known because its call
- * may stand on another stack. */
-static __always_inline u64 thread_statement(const struct apm_thread *t)
-{
-	u32 depth = t->depth;
-
-	if (t->switches)
-		return 0;
-	if (depth > 0 && depth <= APM_NEST_MAX)
-		return t->call[(depth - 1) & (APM_NEST_MAX - 1)].seq;
-	return t->sync_seq || !t->outer.sp ? t->sync_seq : t->outer.seq;
 }
 
 static __always_inline struct apm_call *call_top(struct apm_thread *t)
@@ -350,49 +396,6 @@ static __always_inline void event_submit_at(void *event, u64 now)
 static __always_inline void event_submit(void *event)
 {
 	event_submit_at(event, 0);
-}
-
-/* ---- reading the target ---- */
-
-static __always_inline u64 read_u64(u64 addr)
-{
-	u64 value = 0;
-
-	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
-	return value;
-}
-
-static __always_inline u32 read_u32(u64 addr)
-{
-	u32 value = 0;
-
-	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
-	return value;
-}
-
-static __always_inline u16 read_u16(u64 addr)
-{
-	u16 value = 0;
-
-	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
-	return value;
-}
-
-static __always_inline u8 read_u8(u64 addr)
-{
-	u8 value = 0;
-
-	bpf_probe_read_user(&value, sizeof(value), (void *)addr);
-	return value;
-}
-
-/* An offset proven for this copy of the library; false when it is not known. */
-static __always_inline bool lib_off(const struct apm_lib *lib, u32 which, u64 *off)
-{
-	s32 value = lib->off[which];
-
-	*off = (u64)value;
-	return value >= 0;
 }
 
 /* ---- which site this is ---- */

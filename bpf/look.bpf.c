@@ -20,7 +20,21 @@ static __always_inline u32 task_state(struct task_struct *task)
 	return BPF_CORE_READ((struct task_struct___old *)task, state);
 }
 
-/* Inside a call of a database's library; also where that is not known, because the thread switches stacks. */
+/* Whether an execution has begun in the thread that is probed as a whole, and has not ended. */
+static __always_inline bool has_open(const struct apm_thread *t)
+{
+	u32 i;
+
+	for (i = 0; i < APM_OPEN_MAX; i++)
+		if (t->open[i].seq)
+			return true;
+	return false;
+}
+
+/*
+ * Inside a call of a database's library; also where that is not known, because the thread switches stacks, or because
+ * nobody tells what it does between the rows.
+ */
 static __always_inline bool is_in_call(struct task_struct *task)
 {
 	struct apm_thread *t;
@@ -30,7 +44,7 @@ static __always_inline bool is_in_call(struct task_struct *task)
 		t = bpf_task_storage_get(&thread_storage, task, NULL, 0);
 	else
 		t = bpf_map_lookup_elem(&thread_hash, &tid);
-	return t && (t->depth || t->sync_seq || t->outer.sp || t->switches);
+	return t && (t->depth || t->sync_seq || t->outer.sp || t->switches || has_open(t));
 }
 
 static __always_inline bool is_in_span(u32 tgid, u32 tid)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* CPU samples of processes in scope, tagged with the statement that the thread is working on. */
-#include "apm.bpf.h"
+#include "working.bpf.h"
 
 SEC("perf_event")
 int sample_cpu(struct bpf_perf_event_data *ctx)

@@ -5,7 +5,7 @@
 _apm_bpf_options() {
 	local live='--pid:pid --comm: --cgroup:file --all --user:user --span: --duration: --dry-run --slow-ms: --n-plus-one: --unit-gap-ms:
 		--slow-request-ms: --memory-mb: --sample-rate: --profiling-ms: --service: --environment:
-		--max-sql: --show-literals --freq: --max-overhead: --ring-mb: --output:file --color:color --quiet --verbose --help'
+		--max-sql: --show-literals --freq: --aggregate --max-overhead: --ring-mb: --output:file --color:color --quiet --verbose --help'
 	local report='--also:detector --fail-on:severity --top: --format:format --json --report:file --flame:file --folded:file'
 	case $1 in
 	trace) echo "$live $report --interval: --version" ;;

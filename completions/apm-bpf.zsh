@@ -37,6 +37,7 @@ _apm_bpf() {
 		"--max-sql[keep so much of a statement's text]:bytes:"
 		'--show-literals[keep values in statements]'
 		'--freq[CPU samples per second]:Hz:'
+		'--aggregate[probe executions of SQLite, not each row]'
 		'--max-overhead[most that tracing may take of a core]:percent:'
 		'--sample-rate[share of the units of no note that is kept one by one]:share:'
 		'--profiling-ms[time between looks at memory and CPU time]:milliseconds:'

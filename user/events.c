@@ -206,6 +206,8 @@ static void add_line(struct events *e, const struct statement *stmt, const struc
 	if (stmt->call_site)
 		samples_site_name(e->sites, stmt->tgid, stmt->call_site, &e->site);
 	add_string(out, "call_site", e->site.len ? e->site.ptr : NULL);
+	if (stmt->flags & APM_STMT_ELAPSED)
+		strbuf_adds(out, ",\"includes_program_time\":true");
 	strbuf_adds(out, amended ? ",\"amended\":true}\n" : "}\n");
 	out->failed |= e->site.failed;
 }

@@ -50,6 +50,11 @@ int governor_check(struct governor *g, double share)
 	return 0;
 }
 
+int governor_is_about(const struct governor *g, double share)
+{
+	return g->limit > 0 && g->level == DETAIL_FULL && share > g->limit && g->over + 1 >= GOVERNOR_OVER;
+}
+
 const char *governor_subject(enum detail_level level)
 {
 	return subjects[level];

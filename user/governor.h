@@ -26,6 +26,9 @@ void governor_init(struct governor *g, double limit);
  */
 int governor_check(struct governor *g, double share);
 
+/* Whether such a check would be the first ever to leave something out: a cheaper way to collect all may be tried. */
+int governor_is_about(const struct governor *g, double share);
+
 /* What a level leaves out beyond the one before it, as a reader is told; NULL for DETAIL_FULL. */
 const char *governor_subject(enum detail_level level);
 

@@ -198,6 +198,8 @@ const struct option_row option_rows[] = {
 	 "only the report and errors; --verbose is more (-v)"},
 	{"verbose", 'v', NULL, NULL, option_verbose, AT(log_level), 0, 0, PARSED, GROUP_OUTPUT, NULL},
 
+	{"aggregate", 0, NULL, NULL, option_flag, AT(aggregate), 0, 0, LIVE, GROUP_MORE,
+	 "SQLite: probe executions, not rows"},
 	{"slow-request-ms", 0, "MS", "APM_SLOW_REQUEST_THRESHOLD_MS", option_ms, AT(slow_request_ns), NS_PER_MS, 86400 * NS_PER_S,
 	 LIVE | REPLAY | COMPARE, GROUP_MORE, "a transaction, or a unit, this long is slow (1000)"},
 	{"memory-mb", 0, "MB", "APM_MEMORY_THRESHOLD_MB", option_count, AT(memory_mb), 1, 1u << 24, LIVE | REPLAY | COMPARE, GROUP_MORE,

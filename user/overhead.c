@@ -162,6 +162,12 @@ void overhead_review(struct overhead *o, struct collect *c, struct usage *target
 		return;
 	if (share > o->peak)
 		o->peak = share;
+	if (governor_is_about(&o->governor, share) &&
+	    collect_probe_executions(c, "tracing takes more than --max-overhead")) {
+		governor_init(&o->governor,
+			      o->governor.limit); /* nothing was left out: the count begins anew */
+		return;
+	}
 	if (governor_check(&o->governor, share))
 		obey(o, c, before, share, tell, arg);
 }

@@ -292,7 +292,8 @@ static int open_stages(struct pipeline *p)
 				      .sample_freq = opt->sample_freq,
 				      .select = &p->select,
 				      .span = opt->spans,
-				      .span_count = opt->span_count};
+				      .span_count = opt->span_count,
+				      .aggregate = opt->aggregate};
 	struct enrich_options how = {.show_literals = opt->show_literals, .sink = take_record, .sink_arg = p};
 	struct collect_events events = {take_event,  take_process, take_library, take_missing,
 					take_probes, take_span,	   take_wait,	 p};

@@ -86,6 +86,20 @@ enum apm_off {
 	APM_OFF_LITE_RO_MASK = 16,   /* not an offset: that bit */
 	APM_OFF_LITE_STMT_RUNS =
 		17, /* 3.20 and later: u32, how often it was run; else sqlite3_finalize is probed */
+	/* what the probes of whole executions need (lib/sqlite.h); all are known, or none is */
+	APM_OFF_LITE_STMT_ROWS = 18,	/* u32, one more than twice the rows that this execution returned */
+	APM_OFF_LITE_STMT_CODE = 19,	/* s32, its result code */
+	APM_OFF_LITE_STMT_MESSAGE = 20, /* char *, what goes with it */
+	APM_OFF_LITE_STMT_REPREPARED = 21, /* u32, how often it was compiled again */
+	APM_OFF_LITE_STMT_EXPLAIN = 22,	   /* the byte with the bits that say EXPLAIN */
+	APM_OFF_LITE_EXPLAIN_MASK = 23,	   /* not an offset: those bits */
+	APM_OFF_LITE_DB_EXECUTING = 24,	   /* s32, statements that execute now, one inside the other */
+	APM_OFF_LITE_BEGUN_CALLER =
+		25, /* not an offset: what has to be added to the stack pointer, or, if the next
+					   is set, the frame pointer, for sqlite3_step's return address */
+	APM_OFF_LITE_BEGUN_FP = 26,
+	APM_OFF_LITE_BEGUN_SAVED_FP =
+		27, /* from there to the frame pointer of the caller; 0 = it is in its register */
 	/* libmariadb, libmysqlclient: MYSQL */
 	APM_OFF_MY_ERRNO = 0,
 	APM_OFF_MY_MESSAGE = 1,
@@ -115,7 +129,7 @@ enum apm_off {
 	APM_OFF_RE_CONTEXT_FD = 1,
 	APM_OFF_RE_REPLY_LEN = 2, /* the text's pointer follows */
 	APM_OFF_RE_REPLY_ELEMENTS = 3,
-	APM_OFF_MAX = 20,
+	APM_OFF_MAX = 28,
 };
 
 enum apm_wrapper_base {
@@ -141,9 +155,13 @@ enum apm_place_of {
 	APM_PLACE_LITE_SQL = 1,
 	APM_PLACE_LITE_BYTES = 2, /* of the text; negative = ends at its NUL */
 	APM_PLACE_LITE_CODE = 3,
+	APM_PLACE_LITE_OLD = 4, /* the statement that is compiled again; may be nowhere */
+	/* where an execution has begun, and where one has ended: the statement */
+	APM_PLACE_LITE_BEGUN = 5,
+	APM_PLACE_LITE_ENDED = 6,
 	/* libmariadb: in mysql_free_result */
 	APM_PLACE_MY_RESULT = 0,
-	APM_PLACE_MAX = 4,
+	APM_PLACE_MAX = 7,
 };
 
 struct apm_lib {
@@ -155,7 +173,7 @@ struct apm_lib {
 	__u8 reserved;
 	__u16 lib_id;
 	__u8 system; /* enum apm_system */
-	__u8 set;    /* of several sets of probes, the one that begins statements: lib/libpq.h */
+	__u8 set; /* of several sets of probes, the one that begins statements: lib/libpq.h, lib/sqlite.h */
 	struct apm_wrapper wrapper[APM_MAX_WRAPPERS];
 	struct apm_place place[APM_PLACE_MAX];
 };

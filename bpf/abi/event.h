@@ -74,6 +74,8 @@ struct apm_hdr {
 #define APM_STMT_NESTED		0x0800 /* called from inside another statement (an SQL function of the program) */
 #define APM_STMT_ROWS_UNKNOWN	0x1000 /* rows is 0 because the library does not show them */
 #define APM_STMT_UNFETCHED	0x2000 /* given up while rows had come that the program never fetched */
+#define APM_STMT_ELAPSED \
+	0x4000 /* duration_ns is the time from start to end: what the program did between rows is in it */
 
 /* APM_EV_STMT */
 struct apm_ev_stmt {

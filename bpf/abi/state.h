@@ -41,7 +41,7 @@ struct apm_exec {
 	__u8 has_result; /* libpq: a result is held back until it is known whether more follow; hiredis: a push may be
 			    the answer */
 	__u8 system; /* enum apm_system */
-	__u8 set;    /* libpq: the set of probes that began it and will end it */
+	__u8 set;    /* of several sets of probes, the one that began it */
 };
 
 enum apm_conn_op {
@@ -69,6 +69,13 @@ struct apm_conn {
 	__u32 sleeps;	  /* and how often it had slept by then */
 };
 
+/* What an execution that is probed as a whole has come to, beside having begun and ended. */
+enum apm_course {
+	APM_COURSE_PLAIN = 0,
+	APM_COURSE_HELD = 1,  /* failed because the schema has changed: it is compiled again, and goes on */
+	APM_COURSE_AGAIN = 2, /* failed, and the next call of sqlite3_step goes on with it: SQLITE_BUSY */
+};
+
 /* handles: an sqlite3_stmt, a MYSQL_STMT, or an unbuffered MYSQL_RES. */
 struct apm_handle {
 	struct apm_exec exec;
@@ -77,18 +84,21 @@ struct apm_handle {
 	__u64 mark; /* sqlite3_stmt: total_changes of the connection at the start; MYSQL_RES: its statement;
 			   ODBC: what is known of its rows (lib/odbc.bpf.c) */
 	__u32 runs;
-	__u32 begun; /* sqlite3_stmt: its own count of runs when the last one began */
-	__u32 reserved1;
+	__u32 begun;	  /* sqlite3_stmt: its own count of runs when the last one began */
+	__u32 reprepared; /* sqlite3_stmt: its own count of compilations when it failed */
 	__u8 text_known;
 	__u8 inside; /* prepared by sqlite3_exec: handle and text go without a sign; ODBC: its driver's client
 			library counts its statements */
 	__u8 readonly; /* the statement cannot change rows */
-	__u8 reserved;
+	__u8 course;   /* sqlite3_stmt: enum apm_course */
+	/* sqlite3_stmt, where whole executions are probed: addresses of two numbers of the library (config.h) */
+	__u64 executing;
+	__u64 rows_at;
 };
 
 _Static_assert(sizeof(struct apm_key) == 16, "ABI: size of struct apm_key");
 _Static_assert(sizeof(struct apm_exec) == 120, "ABI: size of struct apm_exec");
 _Static_assert(sizeof(struct apm_conn) == 160, "ABI: size of struct apm_conn");
-_Static_assert(sizeof(struct apm_handle) == 160, "ABI: size of struct apm_handle");
+_Static_assert(sizeof(struct apm_handle) == 176, "ABI: size of struct apm_handle");
 
 #endif

@@ -35,11 +35,11 @@ def main():
             live.ok(cost['probe_ms'] > 0 and cost['program_ms'] > 0, 'the price of traps and programs was measured', cost)
 
         # It takes its time to give up: the others run meanwhile.
-        tiny, tiny_tracer = steady(live, '--max-overhead', '0.0001', RATE=500, SECONDS_LONG=17)
+        tiny, tiny_tracer = steady(live, '--max-overhead', '0.0001', RATE=500, SECONDS_LONG=21)
         tiny.go()
 
         with live.section('a flood'):
-            program, tracer = steady(live, '--max-overhead', 1, RATE=0, SECONDS_LONG=8)
+            program, tracer = steady(live, '--max-overhead', 1, RATE=0, SECONDS_LONG=12)
             program.go().wait()
             report = tracer.report()
             cost = report['overhead']

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "collect/site.h"
+#include "lib/sqlite.h"
 #include "skip.h"
 
 #define MEM_INT 0x0004 /* vdbeInt.h */
@@ -137,6 +138,39 @@ static void sqlite_version(void **state)
 
 	assert_string_equal(l->lib.m.version, CALL(l->lib.handle, sqlite3_libversion)());
 	assert_int_equal(l->lib.m.is_static, 0);
+}
+
+/* What the probes of whole executions read, where they can stand: rows, code, and whether it executes. */
+static void sqlite_executions(void **state)
+{
+	struct lite *l = lite_or_skip(state);
+	int (*step)(sqlite3_stmt *) = CALL(l->lib.handle, sqlite3_step);
+	int places = 0;
+
+	if (l->lib.m.sets_why[0])
+		skip_because(l->lib.m.sets_why);
+	for (size_t i = 0; i < l->lib.m.probe_count; i++) {
+		if (l->lib.m.probe[i].symbol->sets != APM_LITE_EXECUTIONS)
+			continue;
+		assert_int_not_equal(l->lib.m.probe[i].site.cost, SITE_COST_STEPPED);
+		places++;
+	}
+	assert_in_range(places, 3, 7);
+	lite_prepare(l, "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT abs(-9223372036854775808)");
+	assert_int_equal(int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_ROWS), 1);
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(step(l->stmt), SQLITE_ROW);
+		assert_int_equal(int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_ROWS), 1 + 2 * i);
+		assert_int_equal(int_at(&l->lib, l->db, APM_OFF_LITE_DB_EXECUTING), 0);
+	}
+	assert_int_equal(step(l->stmt), SQLITE_ERROR);
+	assert_int_equal(int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_CODE), SQLITE_ERROR);
+	assert_string_equal(pointer_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_MESSAGE), "integer overflow");
+	CALL(l->lib.handle, sqlite3_finalize)(l->stmt);
+	lite_prepare(l, "EXPLAIN SELECT 1");
+	assert_int_equal(int_at(&l->lib, l->stmt, APM_OFF_LITE_STMT_EXPLAIN) &
+				 l->lib.m.facts.off[APM_OFF_LITE_EXPLAIN_MASK],
+			 1 << __builtin_ctz((unsigned int)l->lib.m.facts.off[APM_OFF_LITE_EXPLAIN_MASK]));
 }
 
 static void sqlite_statement(void **state)
@@ -499,6 +533,8 @@ static void sqlite_sites(void **state)
 			assert_non_null(probe_of(&l->lib, "sqlite3VtabCallConnect"));
 			named += 2;
 		}
+		if (!l->lib.m.sets_why[0])
+			named += 2; /* those in which whole executions end and fail */
 		every_site_is_cheap_and_in_its_function(&l->lib, named);
 	} else {
 		assert_non_null(probe_of(&l->lib, "sqlite3_prepare_v2"));
@@ -518,13 +554,11 @@ static void sqlite_sites(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LITE(sqlite_version),	   LITE(sqlite_statement),
-		LITE(sqlite_state),	   LITE(sqlite_runs),
-		LITE(sqlite_bound_values), LITE(sqlite_error),
-		LITE(sqlite_changes),	   LITE(the_caller_of_a_wrapper_is_found),
-		LITE(sqlite_sites),	   PQ(libpq_version),
-		PQ(libpq_connection),	   PQ(libpq_result),
-		PQ(libpq_error),	   PQ(libpq_sites),
+		LITE(sqlite_version), LITE(sqlite_statement), LITE(sqlite_executions),
+		LITE(sqlite_state),   LITE(sqlite_runs),      LITE(sqlite_bound_values),
+		LITE(sqlite_error),   LITE(sqlite_changes),   LITE(the_caller_of_a_wrapper_is_found),
+		LITE(sqlite_sites),   PQ(libpq_version),      PQ(libpq_connection),
+		PQ(libpq_result),     PQ(libpq_error),	      PQ(libpq_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

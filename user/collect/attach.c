@@ -54,7 +54,7 @@ static void site_select(struct site_list *list, const struct lib_match *m, uint8
 	for (i = 0; i < m->probe_count; i++) {
 		const struct lib_symbol *symbol = m->probe[i].symbol;
 
-		if (symbol->sets && !(symbol->sets & set))
+		if (symbol->sets ? !(symbol->sets & set) : set)
 			continue;
 		if ((entries && symbol->entry) || (returns && symbol->ret))
 			site_add(list, m, &m->probe[i]);

@@ -349,6 +349,8 @@ static int ring_event(void *arg, void *data, size_t len)
 	if (len < sizeof(*ev) || ev->len > len)
 		return more;
 	looks_event(c->looks, ev);
+	if (ev->kind == APM_EV_STMT)
+		lite_sets_statement(&c->lite, (const struct apm_ev_stmt *)ev);
 	/* The end of a COPY is seen by the asynchronous set only. */
 	if (ev->kind == APM_EV_STMT && ev->flags & APM_STMT_COPY)
 		pq_sets_give_up(&c->pq, "COPY is in use: asynchronous functions are probed");
@@ -424,8 +426,10 @@ int collect_poll(struct collect *c, int timeout_ms)
 	if (now - c->last_sweep_ns >= OPEN_SWEEP_NS) {
 		c->last_sweep_ns = now;
 		inflight_open(c->inflight, now, now - OPEN_IDLE_NS, open_statement, c);
-		if (!c->detached)
+		if (!c->detached) {
 			pq_sets_review(&c->pq);
+			lite_sets_review(&c->lite, now);
+		}
 	}
 	if (now - c->last_ends_ns >= ENDS_SWEEP_NS) {
 		c->last_ends_ns = now;
@@ -473,6 +477,9 @@ static int open_parts(struct collect *c, char *err, size_t err_len)
 	c->mapwatch = mapwatch_open();
 	if (c->mapwatch)
 		collect_watch_fd(c, mapwatch_fd(c->mapwatch));
+	c->lite = (struct lite_sets){.files = c->files, .inflight = c->inflight};
+	if (c->opt.aggregate)
+		lite_sets_begin(&c->lite);
 	/* Of a process that comes into scope by its name or cgroup it is not known what it has mapped. */
 	c->pq = (struct pq_sets){
 		.files = c->files,

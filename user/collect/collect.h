@@ -95,6 +95,11 @@ void collect_cost(const struct collect *c, struct collect_cost *out);
 
 /* What is collected from now on: what the probes read, and whether the profile goes on (CPU samples, looks at threads). */
 void collect_set_detail(struct collect *c, const struct apm_detail *detail, int samples);
+/*
+ * Probes whole executions and not each step, in the copies of SQLite that are attached; for good, and said with `why`. 1, or
+ * 0 when there is nothing to change.
+ */
+int collect_probe_executions(struct collect *c, const char *why);
 /* Takes the probes off for good; processes are followed as before. */
 void collect_detach(struct collect *c);
 void collect_counters(const struct collect *c, uint64_t values[APM_CNT_MAX], uint64_t *late_attach_ns);

@@ -8,6 +8,7 @@
 #include "collect/collect.h"
 #include "collect/files.h"
 #include "collect/inflight.h"
+#include "collect/lite_sets.h"
 #include "collect/pq_sets.h"
 #include "collect/sampler.h"
 #include "collect/spans.h"
@@ -29,6 +30,7 @@ struct collect {
 	struct bystanders *bystanders; /* NULL: return probes meet none */
 	struct inflight *inflight;
 	struct pq_sets pq;
+	struct lite_sets lite;
 	struct spans *spans; /* NULL = none are wanted */
 	struct mapwatch *mapwatch;
 	struct sampler *sampler;

@@ -169,7 +169,7 @@ int exits_find(struct elf_file *f, const struct lib_match *m, uint8_t set, struc
 	for (i = 0; i < m->probe_count && !err; i++) {
 		const struct lib_probe *p = &m->probe[i];
 
-		if (!p->symbol->ret || (p->symbol->sets && !(p->symbol->sets & set)))
+		if (!p->symbol->ret || (p->symbol->sets ? !(p->symbol->sets & set) : set))
 			continue;
 		err = function_walk(&w, p->site.addr - p->site.moved);
 		if (err)

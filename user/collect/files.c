@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "collect/files.h"
+#include "collect/files_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,42 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/table.h"
-#include "collect/attach.h"
 #include "collect/lib.h"
 #include "collect/targets.h"
 #include "lib/libpq.h"
+#include "lib/sqlite.h"
 #include "log.h"
-
-#define MATCHES_MAX 4	 /* client libraries in one file */
-#define MOVED_MAX   4096 /* files whose code was moved */
-
-/* One library in a file, and what it takes to attach its probes in another way. */
-struct copy {
-	struct lib_match
-		match; /* facts.set: the set of probes that begins statements, 0 = it has one set only */
-	char *path;
-	int fd;
-	struct attachment *of_set[APM_PQ_BOTH]; /* by set: one of several, or for a while both */
-};
-
-struct file {
-	int libraries;	/* attached */
-	uint8_t unsafe; /* return probes could crash a process that uses it */
-	struct copy *copy[MATCHES_MAX];
-	size_t copy_count;
-};
-
-struct files {
-	const struct loader *loader;
-	struct files_events events;
-	struct table *by_stat; /* struct file, by what stat() says */
-	struct table *by_map;  /* int: its libraries, by what /proc/PID/maps says: some file systems differ */
-	struct table *moved;   /* {process, inode} of which it was said that its code was moved */
-	struct lib_match *match;
-	uint16_t next_lib_id;
-	unsigned int attached, sites;
-};
 
 static void copy_free(struct copy *copy)
 {
@@ -74,6 +43,7 @@ struct files *files_new(const struct loader *l, const struct files_events *event
 	f->loader = l;
 	f->events = *events;
 	f->next_lib_id = 1;
+	f->lite_set = APM_LITE_STEPS;
 	f->by_stat = table_new(0, sizeof(struct file), file_drop, NULL);
 	f->by_map = table_new(0, sizeof(int), NULL, NULL);
 	f->moved = table_new(MOVED_MAX, 1, NULL, NULL);
@@ -105,7 +75,7 @@ static int take_attachments(struct table_key key, void *value, void *arg)
 	size_t i, set;
 
 	for (i = 0; i < file->copy_count; i++)
-		for (set = 0; set < APM_PQ_BOTH; set++)
+		for (set = 0; set < SETS; set++)
 			take(all, &file->copy[i]->of_set[set]);
 	return 0;
 }
@@ -156,88 +126,12 @@ static int visit_file(struct table_key key, void *value, void *arg)
 	return 0;
 }
 
-static void each_copy(struct files *f,
-		      void (*fn)(struct files *f, struct file *file, struct copy *copy, void *arg), void *arg)
+void files_each_copy(struct files *f,
+		     void (*fn)(struct files *f, struct file *file, struct copy *copy, void *arg), void *arg)
 {
 	struct copy_visit v = {fn, f, arg};
 
 	table_visit(f->by_stat, visit_file, &v);
-}
-
-/* ---- libraries with two sets of probes ---- */
-
-#define COUNT_SYNC(fn, number, args, entry, ret, needed, set) +((set) == APM_PQ_SYNC)
-enum { SYNC_PROBES = APM_LIBPQ_SYMBOLS(COUNT_SYNC) };
-
-/*
- * The asynchronous set is there in any case: without it the library is not recognised. At its exits only that
- * set is probed: it knows the connection from the arguments, where the other goes by the thread's last call.
- */
-static int has_both_sets(const struct lib_match *m)
-{
-	int sync = 0;
-
-	for (size_t i = 0; i < m->probe_count; i++)
-		sync += m->probe[i].symbol->sets == APM_PQ_SYNC;
-	return sync == SYNC_PROBES && !m->facts.exits;
-}
-
-struct set_choice {
-	uint8_t set;
-	const char *why;
-	int err;
-};
-
-/* The probes first, then the word that they begin statements now. */
-static void set_select(struct files *f, struct file *file, struct copy *copy, void *arg)
-{
-	struct set_choice *s = arg;
-
-	if (!has_both_sets(&copy->match) || copy->match.facts.set == s->set)
-		return;
-	if (!copy->of_set[s->set])
-		copy->of_set[s->set] = attach_library(f->loader, &copy->match, s->set, copy->fd, NULL);
-	if (!copy->of_set[s->set]) {
-		s->err = -errno;
-		return;
-	}
-	copy->match.facts.set = s->set;
-	loader_set_library(f->loader, &copy->match.facts);
-	f->events.on_probes(&copy->match, copy->path, s->why, f->events.arg);
-}
-
-int files_select(struct files *f, uint8_t set, const char *why)
-{
-	struct set_choice s = {.set = set, .why = why};
-
-	each_copy(f, set_select, &s);
-	return s.err;
-}
-
-static void set_settle(struct files *f, struct file *file, struct copy *copy, void *arg)
-{
-	uint8_t other = copy->match.facts.set == APM_PQ_ASYNC ? APM_PQ_SYNC : APM_PQ_ASYNC;
-
-	if (copy->match.facts.set)
-		attachments_close(&copy->of_set[other], 1);
-}
-
-void files_settle(struct files *f)
-{
-	each_copy(f, set_settle, NULL);
-}
-
-static void set_count(struct files *f, struct file *file, struct copy *copy, void *arg)
-{
-	*(unsigned int *)arg += (unsigned int)has_both_sets(&copy->match);
-}
-
-unsigned int files_with_sets(struct files *f)
-{
-	unsigned int count = 0;
-
-	each_copy(f, set_count, &count);
-	return count;
 }
 
 /* ---- attaching ---- */
@@ -269,13 +163,13 @@ static void say_exits(struct files *f, const struct lib_match *m, const char *pa
 	say_missing(f, m, path, pid, text);
 }
 
-/* Where returns are to be seen if return probes could crash the process. 0, or -ENOTSUP: said. */
-static int find_exits(struct files *f, const struct lib_match *m, int fd, const char *path, pid_t pid,
-		      const char *unsafe, struct exits *exits)
+/* Where the returns of a set are to be seen if return probes could crash the process. 0, or -ENOTSUP: said. */
+static int find_exits(struct files *f, const struct lib_match *m, uint8_t set, int fd, const char *path,
+		      pid_t pid, const char *unsafe, struct exits *exits)
 {
 	struct elf_file *elf = elf_file_open(NULL, dup(fd));
 	char why[128] = "cannot be read", text[512];
-	int err = elf ? exits_find(elf, m, m->facts.set, exits, why, sizeof(why)) : -ENOTSUP;
+	int err = elf ? exits_find(elf, m, set, exits, why, sizeof(why)) : -ENOTSUP;
 
 	elf_file_close(elf);
 	if (!err)
@@ -314,12 +208,51 @@ static const char *why_not(int err, const char *unsafe)
 	return strerror(err);
 }
 
+/* Whether some of its probes belong to a set, or with 0 to none. */
+static int has_part(const struct lib_match *m, uint8_t set)
+{
+	for (size_t i = 0; i < m->probe_count; i++) {
+		if (set ? m->probe[i].symbol->sets & set : !m->probe[i].symbol->sets)
+			return 1;
+	}
+	return 0;
+}
+
+/* What belongs to no set, and the set that begins statements; 0, or -errno: said if it is -ENOTSUP. */
+static int attach_parts(struct files *f, struct copy *copy, pid_t pid, const char *unsafe)
+{
+	struct lib_match *m = &copy->match;
+	struct exits exits;
+
+	for (uint8_t set = 0; set < SETS; set++) {
+		if ((set && set != m->facts.set) || !has_part(m, set))
+			continue;
+		if (unsafe && find_exits(f, m, set, copy->fd, copy->path, pid, unsafe, &exits))
+			return -ENOTSUP;
+		copy->of_set[set] = attach_library(f->loader, m, set, copy->fd, unsafe ? &exits : NULL);
+		if (!copy->of_set[set]) {
+			int err = errno;
+
+			say_missing(f, m, copy->path, pid, why_not(err, unsafe));
+			return -err;
+		}
+	}
+	return 0;
+}
+
+static unsigned int copy_sites(const struct copy *copy)
+{
+	unsigned int sites = 0;
+
+	for (int set = 0; set < SETS; set++)
+		sites += copy->of_set[set] ? attachment_sites(copy->of_set[set]) : 0;
+	return sites;
+}
+
 static void attach_match(struct files *f, struct file *file, struct lib_match *m, int fd, const char *path,
 			 pid_t pid, const char *unsafe)
 {
-	struct exits exits;
 	struct copy *copy;
-	uint8_t set = m->facts.set;
 
 	if (f->next_lib_id >= APM_MAX_LIBS) {
 		say_missing(f, m, path, pid, "too many library copies are traced already");
@@ -328,29 +261,26 @@ static void attach_match(struct files *f, struct file *file, struct lib_match *m
 	m->facts.lib_id = f->next_lib_id;
 	m->facts.system = m->system;
 	m->facts.exits = unsafe != NULL;
-	if (unsafe && find_exits(f, m, fd, path, pid, unsafe, &exits))
-		return;
+	if (m->system == APM_SYSTEM_SQLITE && files_has_both_sets(m))
+		m->facts.set = f->lite_set;
 	copy = copy_new(m, path, fd);
-	if (!copy || loader_set_library(f->loader, &m->facts)) {
-		copy_free(copy);
+	if (!copy)
 		return;
-	}
-	copy->of_set[set] = attach_library(f->loader, m, set, fd, unsafe ? &exits : NULL);
-	if (!copy->of_set[set]) {
-		say_missing(f, m, path, pid, why_not(errno, unsafe));
+	if (loader_set_library(f->loader, &m->facts) || attach_parts(f, copy, pid, unsafe)) {
+		attachments_close(copy->of_set, SETS);
 		copy_free(copy);
 		return;
 	}
 	f->next_lib_id++;
 	f->attached++;
-	f->sites += attachment_sites(copy->of_set[set]);
+	f->sites += copy_sites(copy);
 	file->copy[file->copy_count++] = copy;
 	file->libraries++;
 	f->events.on_library(m, path, pid, f->events.arg);
+	files_say_set(f, copy, pid);
 	if (unsafe)
 		say_exits(f, m, path, pid, unsafe);
-	log_debug("attached %u probes to %s %s (%s)", attachment_sites(copy->of_set[set]), m->name,
-		  m->version, path);
+	log_debug("attached %u probes to %s %s (%s)", copy_sites(copy), m->name, m->version, path);
 }
 
 #define MODULE_MAX (32 << 20) /* bytes of a shared object that is searched for a library inside */
@@ -443,27 +373,31 @@ static void copy_use_exits(struct files *f, struct file *file, struct copy *copy
 	struct lib_match *m = &copy->match;
 	struct attachment **a = copy->of_set;
 	struct exits exits;
-	int err;
+	int err = 0;
 
 	m->facts.exits = 1;
-	if (m->facts.set == APM_PQ_SYNC) {
+	if (m->system == APM_SYSTEM_POSTGRESQL && m->facts.set == APM_PQ_SYNC) {
 		attachments_close(&a[APM_PQ_SYNC], 1);
 		m->facts.set = APM_PQ_ASYNC;
 	}
 	loader_set_library(f->loader, &m->facts);
-	err = find_exits(f, m, copy->fd, copy->path, use->pid, use->why, &exits);
-	if (!err && a[m->facts.set]) {
-		err = attachment_use_exits(a[m->facts.set], f->loader, m, copy->fd, &exits);
-	} else if (!err) {
-		a[m->facts.set] = attach_library(f->loader, m, m->facts.set, copy->fd, &exits);
-		err = a[m->facts.set] ? 0 : -errno;
+	for (uint8_t set = 0; set < SETS && !err; set++) {
+		if (!a[set] && (set != m->facts.set || !has_part(m, set)))
+			continue;
+		err = find_exits(f, m, set, copy->fd, copy->path, use->pid, use->why, &exits);
+		if (!err && a[set]) {
+			err = attachment_use_exits(a[set], f->loader, m, copy->fd, &exits);
+		} else if (!err) {
+			a[set] = attach_library(f->loader, m, set, copy->fd, &exits);
+			err = a[set] ? 0 : -errno;
+		}
 	}
 	if (!err) {
 		log_warn("%s: return probes are taken off %s (%s)", use->why, m->name, copy->path);
 		say_exits(f, m, copy->path, use->pid, use->why);
 		return;
 	}
-	attachments_close(a, APM_PQ_BOTH);
+	attachments_close(a, SETS);
 	f->attached--;
 	file->libraries--;
 }

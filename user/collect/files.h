@@ -50,15 +50,16 @@ int files_may_hold(struct files *f, dev_t map_dev, uint64_t inode, const char *p
 /* Says, once for a process, of each library in the file open at `fd` (which is taken over) that its code was
  * moved: no probe is met. */
 void files_say_moved(struct files *f, int fd, const char *path, pid_t pid);
-/* Attached libraries with two sets of probes. */
-unsigned int files_with_sets(struct files *f);
+/* Attached libraries of a system (enum apm_system) with two sets of probes. */
+unsigned int files_with_sets(struct files *f, uint8_t system);
 /*
- * From now on `set` begins statements, in every library that has it. The other set stays attached, to end
+ * From now on `set` begins statements, in every library of `system` that has it (of SQLite also in
+ * those to come). The other set stays attached, to end
  * what it began, until files_settle(). 0, or -errno when it could not be attached everywhere.
  */
-int files_select(struct files *f, uint8_t set, const char *why);
+int files_select(struct files *f, uint8_t system, uint8_t set, const char *why);
 /* Takes the sets off that do not begin statements. */
-void files_settle(struct files *f);
+void files_settle(struct files *f, uint8_t system);
 /* Takes all probes off. */
 void files_detach(struct files *f);
 

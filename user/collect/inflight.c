@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/uio.h>
+
 #include <bpf/bpf.h>
 
 #include "abi/state.h"
 #include "base/table.h"
+#include "lib/sqlite.h"
 
 #define BATCH	  256
 #define FORGET_NS (30 * 1000000000ULL)
@@ -37,6 +40,7 @@ struct walk {
 	int all;	    /* at stop: whatever has not ended */
 	uint32_t ended;	    /* only of this process, which is gone; 0 = of all */
 	unsigned int *sets; /* only: which sets of probes have something under way */
+	int *in_step;	    /* only: whether a step is under way */
 	inflight_fn fn;
 	void *arg;
 };
@@ -73,6 +77,43 @@ static uint16_t state_flag(const struct walk *w, const struct apm_exec *x, int r
 	if (w->ended)
 		return x->enter ? APM_STMT_NO_RETURN : 0;
 	return w->all && running ? APM_STMT_IN_FLIGHT : APM_STMT_OPEN;
+}
+
+/* Four bytes of a process; 0 = they cannot be read. */
+static int32_t word_of(uint32_t tgid, uint64_t addr)
+{
+	int32_t word = 0;
+	struct iovec here = {&word, sizeof(word)}, there = {(void *)(uintptr_t)addr, sizeof(word)};
+
+	return process_vm_readv((pid_t)tgid, &here, 1, &there, 1, 0) == sizeof(word) ? word : 0;
+}
+
+static int is_whole(const struct apm_exec *x)
+{
+	return x->system == APM_SYSTEM_SQLITE && x->set == APM_LITE_EXECUTIONS;
+}
+
+/* What no probe has told of an execution that is probed as a whole, its library knows: whether it is at work, and rows. */
+static void ask(const struct walk *w, const struct apm_key *key, struct apm_handle *h)
+{
+	uint32_t rows;
+
+	if (!is_whole(&h->exec))
+		return;
+	rows = w->ended ? 0 : (uint32_t)word_of(key->tgid, h->rows_at);
+	if (rows)
+		h->exec.rows = (rows - 1) / 2;
+	else
+		h->exec.flags |= APM_STMT_ROWS_UNKNOWN;
+	if (rows != 1)
+		h->exec.flags |= APM_STMT_ELAPSED;
+	if (h->course == APM_COURSE_HELD)
+		h->exec.flags |= APM_STMT_ERROR;
+	if (w->ended || word_of(key->tgid, h->executing) <= 0) {
+		h->exec.duration_ns = w->now_ns - h->exec.t_start;
+		h->exec.t_last = w->now_ns;
+		h->exec.enter = 0;
+	}
 }
 
 static void report(const struct walk *w, const struct apm_key *key, const struct apm_exec *x, uint64_t conn,
@@ -136,13 +177,20 @@ static void forget_idle(const struct walk *w, const struct apm_key *key, const s
 		bpf_map_delete_elem(w->f->handles_fd, key);
 }
 
-static void visit_handle(const struct walk *w, const struct apm_key *key, const struct apm_handle *h)
+static void visit_handle(const struct walk *w, const struct apm_key *key, struct apm_handle *h)
 {
 	int gone = w->ended && key->tgid == w->ended;
 
+	if (w->in_step) {
+		*w->in_step |= h->exec.seq && h->exec.enter && h->exec.system == APM_SYSTEM_SQLITE &&
+			       !is_whole(&h->exec);
+		return;
+	}
 	if (h->exec.seq &&
-	    (w->all || gone || (!w->ended && !h->exec.enter && h->exec.t_last <= w->idle_since_ns)))
+	    (w->all || gone || (!w->ended && !h->exec.enter && h->exec.t_last <= w->idle_since_ns))) {
+		ask(w, key, h);
 		report(w, key, &h->exec, h->db, key->ptr);
+	}
 	if (gone)
 		bpf_map_delete_elem(w->f->handles_fd, key);
 	else
@@ -210,6 +258,15 @@ unsigned int inflight_sets(struct inflight *f)
 
 	walk_map(&w, f->conns_fd, 0);
 	return sets;
+}
+
+int inflight_in_step(struct inflight *f)
+{
+	int in_step = 0;
+	struct walk w = {.f = f, .in_step = &in_step};
+
+	walk_map(&w, f->handles_fd, 1);
+	return in_step;
 }
 
 void inflight_process_end(struct inflight *f, uint32_t tgid, uint64_t now_ns, inflight_fn fn, void *arg)

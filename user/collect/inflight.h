@@ -28,6 +28,8 @@ void inflight_open(struct inflight *f, uint64_t now_ns, uint64_t idle_since_ns, 
 void inflight_all(struct inflight *f, uint64_t now_ns, inflight_fn fn, void *arg);
 /* The sets of probes (bits: lib/libpq.h) that have a statement under way on a connection. */
 unsigned int inflight_sets(struct inflight *f);
+/* Whether a step of SQLite is under way that was probed when it began (lib/sqlite.h: APM_LITE_STEPS). */
+int inflight_in_step(struct inflight *f);
 /*
  * A process is gone: its executions end as they stand (a call that was running with APM_STMT_NO_RETURN) and
  * its state is forgotten.

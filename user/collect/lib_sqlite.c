@@ -11,6 +11,7 @@
 
 #include "abi/event.h"
 #include "collect/accessor.h"
+#include "collect/lib_sqlite_exec.h"
 #include "collect/lib_sqlite_prepare.h"
 #include "lib/sqlite.h"
 
@@ -295,11 +296,34 @@ static int locate_prepare(const struct lib_file *lf, const struct lib_match *m, 
 	return 1;
 }
 
+/* What belongs to the probes of whole executions, which are there all or not at all. */
+static int locate_execution(const struct lib_match *m, const char *name, struct elf_symbol *fn)
+{
+	static const char *const inner[] = {
+		[SQLITE_BEGUN] = "sqlite3Step",
+		[SQLITE_ENDED] = "sqlite3VdbeHalt",
+		[SQLITE_ENDED_2] = "sqlite3VdbeHalt_2",
+		[SQLITE_ENDED_3] = "sqlite3VdbeHalt_3",
+		[SQLITE_FAILED] = "sqlite3VdbeTransferError",
+		[SQLITE_FAILED_2] = "sqlite3VdbeTransferError_2",
+		[SQLITE_FAILED_3] = "sqlite3VdbeTransferError_3",
+	};
+
+	memset(fn, 0, sizeof(*fn));
+	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++) {
+		if (!strcmp(name, inner[i]))
+			fn->addr = m->inner[i];
+	}
+	return fn->addr != 0;
+}
+
 static int locate(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
 		  struct elf_symbol *fn)
 {
 	const struct elf_symbol *named = lib_find(lf, symbol->name);
 
+	if (symbol->sets == APM_LITE_EXECUTIONS)
+		return locate_execution(m, symbol->name, fn);
 	if (!strcmp(symbol->name, "usleep") || !strcmp(symbol->name, "nanosleep")) {
 		memset(fn, 0, sizeof(*fn));
 		return !code_stub(lf->code, symbol->name, &fn->addr);
@@ -353,6 +377,15 @@ static void prove_sleep(const struct lib_file *lf, struct lib_match *m)
 		lib_missing(m, "waits for locks", "usleep, nanosleep");
 }
 
+static void prove_executions(const struct lib_file *lf, struct lib_match *m)
+{
+	const char *what;
+
+	m->facts.set = APM_LITE_STEPS;
+	if (sqlite_executions(lf, m, &what))
+		snprintf(m->sets_why, sizeof(m->sets_why), "%s", what);
+}
+
 static void prove(const struct lib_file *lf, struct lib_match *m)
 {
 	prove_state(lf, m);
@@ -363,6 +396,7 @@ static void prove(const struct lib_file *lf, struct lib_match *m)
 	prove_failed(lf, m);
 	lib_version(lf, m, "sqlite3_libversion_number", 1000); /* 3040001 is 3.40.1 */
 	prove_runs(lf, m);
+	prove_executions(lf, m);
 }
 
 const struct lib_row lib_sqlite = {

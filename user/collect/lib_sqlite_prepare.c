@@ -28,8 +28,7 @@ static void prepare_call(struct sym_run *r, const struct sym_call *call, void *a
 	    !sym_is_arg(r, call->arg[2], 2))
 		return;
 	if (call->arg[5] != p->stmt_arg || call->stack_arg != p->stmt_arg + 1 ||
-	    !sym_is_const(r, call->arg[4], &old) || old ||
-	    (p->calls && p->addr != call->addr)) {
+	    !sym_is_const(r, call->arg[4], &old) || old || (p->calls && p->addr != call->addr)) {
 		p->others++;
 		return;
 	}
@@ -62,9 +61,11 @@ uint64_t sqlite_common_prepare(const struct lib_file *lf)
 
 /* ---- the instruction that only a failure reaches ---- */
 
+#define PLACES (APM_PLACE_LITE_OLD + 1)
+
 struct failed {
 	uint64_t site; /* 0 = none yet */
-	struct apm_place place[APM_PLACE_MAX];
+	struct apm_place place[PLACES];
 	int32_t call; /* whose result was just found to be no success; -1 = none */
 	int spoilt;   /* there are two such places, a value cannot be found there, or others come there too */
 };
@@ -111,11 +112,15 @@ static void failed_cond(struct sym_run *r, const struct sym_cond *c, void *arg)
 
 static void failed_insn(struct sym_run *r, void *arg)
 {
-	const uint8_t size[APM_PLACE_MAX] = {[APM_PLACE_LITE_DB] = 8,
-					     [APM_PLACE_LITE_SQL] = 8,
-					     [APM_PLACE_LITE_BYTES] = 4,
-					     [APM_PLACE_LITE_CODE] = 4};
-	struct apm_place place[APM_PLACE_MAX];
+	static const struct {
+		int32_t arg; /* its number; -1 = what the call returned */
+		uint8_t size, needed;
+	} value[PLACES] = {[APM_PLACE_LITE_DB] = {0, 8, 1},
+			   [APM_PLACE_LITE_SQL] = {1, 8, 1},
+			   [APM_PLACE_LITE_BYTES] = {2, 4, 1},
+			   [APM_PLACE_LITE_CODE] = {-1, 4, 1},
+			   [APM_PLACE_LITE_OLD] = {4, 8, 0}};
+	struct apm_place place[PLACES];
 	struct failed *f = arg;
 	int32_t call = f->call;
 
@@ -124,9 +129,10 @@ static void failed_insn(struct sym_run *r, void *arg)
 		f->spoilt |= r->at == f->site;
 		return;
 	}
-	for (int i = 0; i < APM_PLACE_MAX; i++) {
-		/* expressions 0, 1 and 2 are the arguments */
-		if (sym_place(r, i == APM_PLACE_LITE_CODE ? call : i, size[i], &place[i]))
+	for (int i = 0; i < PLACES; i++) {
+		/* expressions 0 to 5 are the arguments */
+		if (sym_place(r, value[i].arg < 0 ? call : value[i].arg, value[i].size, &place[i]) &&
+		    value[i].needed)
 			f->spoilt = 1;
 		place[i].is_signed = i == APM_PLACE_LITE_BYTES;
 	}

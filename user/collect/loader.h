@@ -28,6 +28,7 @@ struct loader_options {
 	const struct selection *select; /* processes that come into scope by themselves; NULL = none */
 	const struct span_rule *span;	/* functions that the user named, as many as span_count */
 	size_t span_count;
+	int aggregate; /* whole executions are probed where there is a choice, from the start */
 };
 
 struct loader;

@@ -32,14 +32,16 @@ static const char *roles(const struct lib_symbol *s, const char *unsafe)
 /* In place of return probes. */
 static void print_exits(struct plan *p, struct elf_file *elf, const struct lib_match *m, const char *unsafe)
 {
-	struct exits exits;
+	struct exits common, exits;
 	char why[128];
 
 	strbuf_addf(p->out, "    no return probes: %s\n", unsafe);
-	if (exits_find(elf, m, m->facts.set, &exits, why, sizeof(why))) {
+	if (exits_find(elf, m, 0, &common, why, sizeof(why)) ||
+	    exits_find(elf, m, m->facts.set, &exits, why, sizeof(why))) {
 		strbuf_addf(p->out, "    would not be probed: %s\n", why);
 		return;
 	}
+	exits.count += m->facts.set ? common.count : 0;
 	p->probes += (unsigned int)exits.count;
 	strbuf_addf(p->out, "    %-24s %-13s at %zu instructions  %s\n", "returns", "exit", exits.count,
 		    site_cost_name(SITE_COST_STEPPED));
@@ -68,6 +70,9 @@ static void print_library(struct plan *p, struct elf_file *elf, const struct lib
 	}
 	if (m->missing[0])
 		strbuf_addf(p->out, "    not read: %s\n", m->missing);
+	if (m->sets_why[0])
+		strbuf_addf(p->out, "    each step is probed, also with --aggregate: not found: %s\n",
+			    m->sets_why);
 	if (unsafe)
 		print_exits(p, elf, m, unsafe);
 }

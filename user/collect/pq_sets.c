@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 
+#include "abi/event.h"
 #include "collect/pq_use.h"
 #include "lib/libpq.h"
 #include "log.h"
@@ -19,7 +20,7 @@ void pq_sets_give_up(struct pq_sets *s, const char *why)
 	s->never = 1;
 	if (!s->sync)
 		return;
-	err = files_select(s->files, APM_PQ_ASYNC, why);
+	err = files_select(s->files, APM_SYSTEM_POSTGRESQL, APM_PQ_ASYNC, why);
 	if (err)
 		log_warn("asynchronous calls of libpq are not seen: %s", strerror(-err));
 	s->sync = 0;
@@ -61,21 +62,21 @@ static void settle(struct pq_sets *s)
 		return;
 	if (inflight_sets(s->inflight) & (s->sync ? APM_PQ_ASYNC : APM_PQ_SYNC))
 		return;
-	files_settle(s->files);
+	files_settle(s->files, APM_SYSTEM_POSTGRESQL);
 	s->unsettled = 0;
 }
 
 void pq_sets_review(struct pq_sets *s)
 {
 	settle(s);
-	if (!s->changed || s->sync || s->never || !files_with_sets(s->files))
+	if (!s->changed || s->sync || s->never || !files_with_sets(s->files, APM_SYSTEM_POSTGRESQL))
 		return;
 	s->changed = 0;
 	if (!all_sync(s))
 		return;
 	s->sync = 1;
 	s->unsettled = 1;
-	if (files_select(s->files, APM_PQ_SYNC,
+	if (files_select(s->files, APM_SYSTEM_POSTGRESQL, APM_PQ_SYNC,
 			 "nothing but synchronous functions is in use: PQexec and its like are probed"))
 		pq_sets_give_up(s, "not every copy could be probed otherwise");
 }

@@ -77,8 +77,11 @@ struct lib_match {
 	uint8_t system;	      /* enum apm_system */
 	uint8_t is_static;    /* found by .symtab inside a program or another library */
 	struct apm_lib facts; /* lib_id is left 0 */
+	uint64_t inner
+		[7]; /* places inside functions that were proven, as the library numbers them; 0 = not there */
 	struct lib_probe probe[LIB_PROBES_MAX];
 	size_t probe_count;
+	char sets_why[96]; /* what could not be proven that another set of probes needs; "" = nothing */
 	char missing[256]; /* what could not be proven and is left out of events: "message (sqlite3_errmsg)";
 			      "" = all found */
 };

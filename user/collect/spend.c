@@ -67,6 +67,11 @@ void collect_set_detail(struct collect *c, const struct apm_detail *detail, int 
 	}
 }
 
+int collect_probe_executions(struct collect *c, const char *why)
+{
+	return !c->detached && lite_sets_change(&c->lite, why);
+}
+
 void collect_detach(struct collect *c)
 {
 	c->detached = 1;

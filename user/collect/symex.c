@@ -396,7 +396,10 @@ int path_take(struct sym_run *r, struct sym_cond c, int holds)
 	r->cond[r->cond_count++] = c;
 	if (r->events->on_cond)
 		r->events->on_cond(r, &c, r->events->arg);
-	return 0;
+	if (!r->skip)
+		return 0;
+	r->skip = 0;
+	return -ECANCELED;
 }
 
 /* ---- the run ---- */

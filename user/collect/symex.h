@@ -81,6 +81,7 @@ struct sym_run {
 	uint64_t at;	/* the instruction that the run has come to */
 	const struct sym_state *state;
 	int failed; /* limits were hit: nothing is proven */
+	int skip;   /* a handler sets it at a condition: this way is of no interest, and not followed */
 	struct sym_node node[SYM_NODES];
 	int32_t hash[SYM_NODES * 2];
 	int32_t node_count;

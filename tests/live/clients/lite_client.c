@@ -499,6 +499,48 @@ static void mode_steady(void)
 	sqlite3_close(db);
 }
 
+/* Many rows for SECONDS_LONG, in two threads: read to the end, given up, failed; and one statement is open all the time. */
+static void *reader(void *arg)
+{
+	sqlite3 *db = arg;
+	sqlite3_stmt *all = prepare(db, SELECT_ALL),
+		     *fail = prepare(db, "INSERT INTO item VALUES (1, 'again', 0)"),
+		     *open = prepare(db, "SELECT id FROM item");
+	double end = now_s() + env_int("SECONDS_LONG", 3);
+	long runs = 0, rows = 0;
+
+	sqlite3_step(open);
+	for (; now_s() < end; runs++) {
+		for (int i = 0; i < (runs % 3 ? ITEMS + 1 : 5) && sqlite3_step(all) == SQLITE_ROW; i++)
+			rows++;
+		sqlite3_reset(all);
+		sqlite3_step(fail);
+		sqlite3_reset(fail);
+	}
+	while (sqlite3_step(open) == SQLITE_ROW)
+		;
+	truth_add(SELECT_ALL, 0, runs, 0, rows);
+	truth_add("INSERT INTO item VALUES (1, 'again', 0)", 0, runs, runs, 0);
+	truth_ok("SELECT id FROM item", ITEMS);
+	sqlite3_finalize(all);
+	sqlite3_finalize(fail);
+	sqlite3_finalize(open);
+	sqlite3_close(db);
+	return NULL;
+}
+
+static void mode_rows(void)
+{
+	sqlite3 *other = open_db(), *one;
+	pthread_t thread;
+
+	fill_db(other);
+	one = ready_db();
+	pthread_create(&thread, NULL, reader, other);
+	reader(one);
+	pthread_join(thread, NULL);
+}
+
 static volatile unsigned long burnt;
 
 __attribute__((noinline, noclone)) static void burn_outside(double seconds)
@@ -550,6 +592,7 @@ int main(int argc, char **argv)
 		{"hang", mode_hang},
 		{"steady", mode_steady},
 		{"cpu", mode_cpu},
+		{"rows", mode_rows},
 		{NULL, NULL},
 	};
 
