@@ -42,7 +42,8 @@ void lite_sets_begin(struct lite_sets *s)
 
 int lite_sets_change(struct lite_sets *s, const char *why)
 {
-	if (s->executions || !files_with_sets(s->files, APM_SYSTEM_SQLITE))
+	/* two entries cost more than an entry and its return: of no use where an execution takes one step */
+	if (s->executions || s->steps < 2 * s->ended || !files_with_sets(s->files, APM_SYSTEM_SQLITE))
 		return 0;
 	change(s, why);
 	return 1;

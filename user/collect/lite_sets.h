@@ -28,7 +28,10 @@ void lite_sets_begin(struct lite_sets *s);
 void lite_sets_statement(struct lite_sets *s, const struct apm_ev_stmt *ev);
 /* From time to time: changes where it is worth it, and takes a set off when nothing is under way that it began. */
 void lite_sets_review(struct lite_sets *s, uint64_t now_ns);
-/* Changes now, `why` for a reader. 1 when something has changed: 0 = no library has the other set, or it is in use. */
+/*
+ * Changes now, `why` for a reader. 1 when something has changed: 0 = no library has the other set, it is in use, or
+ * executions take one step each.
+ */
 int lite_sets_change(struct lite_sets *s, const char *why);
 
 #endif
