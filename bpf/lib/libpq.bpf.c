@@ -343,7 +343,8 @@ static __always_inline void sync_returned(struct apm_thread *t, struct apm_conn 
 	conn_end(c, conn, result ? 0 : APM_STMT_NO_RETURN, now);
 }
 
-/* PQexec is about to clear a result, because it has the next one of a text of several statements. */
+/* PQexec is about to clear a result, because it has the next one of a text of several statements. Or (since 17)
+ * none, because it has the first. */
 static __always_inline int libpq_PQclear(struct pt_regs *ctx, struct apm_thread *t, const struct apm_lib *lib)
 {
 	struct apm_call *call = call_top(t);
@@ -352,7 +353,7 @@ static __always_inline int libpq_PQclear(struct pt_regs *ctx, struct apm_thread 
 	struct result r;
 	u64 now;
 
-	if (!call || !is_sync(call->symbol))
+	if (!PT_REGS_PARM1(ctx) || !call || !is_sync(call->symbol))
 		return 0;
 	key = object_key(call->obj);
 	c = bpf_map_lookup_elem(&conns, &key);
@@ -504,6 +505,9 @@ static __always_inline bool libpq_enter(struct pt_regs *ctx, u64 cookie)
 	case SYM_PQgetCopyData:
 		return copy_begin(ctx, t, cookie) ? call_entered(ctx, t, lib) : other_hit();
 	case SYM_PQclear:
+	case SYM_PQclear_in_PQexecParams:
+	case SYM_PQclear_in_PQprepare:
+	case SYM_PQclear_in_PQexecPrepared:
 		libpq_PQclear(ctx, t, lib);
 		return other_hit();
 	case SYM_PQfinish:

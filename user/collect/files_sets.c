@@ -8,8 +8,9 @@
 #include "lib/libpq.h"
 #include "lib/sqlite.h"
 
-#define COUNT_SYNC(fn, number, args, entry, ret, needed, set) +((set) == APM_PQ_SYNC)
-enum { SYNC_PROBES = APM_LIBPQ_SYMBOLS(COUNT_SYNC) };
+/* The synchronous functions, and what they have in common or one by one: a call of PQclear. */
+#define COUNT_SYNC(fn, number, args, entry, ret, needed, set) +((set) == APM_PQ_SYNC && (ret))
+enum { SYNC_FUNCTIONS = APM_LIBPQ_SYMBOLS(COUNT_SYNC) };
 
 /*
  * The asynchronous set is there in any case: without it the library is not recognised. At its exits only that
@@ -23,7 +24,7 @@ int files_has_both_sets(const struct lib_match *m)
 		return m->facts.place[APM_PLACE_LITE_BEGUN].where != APM_WHERE_NOWHERE;
 	for (size_t i = 0; i < m->probe_count; i++)
 		sync += m->probe[i].symbol->sets == APM_PQ_SYNC;
-	return sync == SYNC_PROBES && !m->facts.exits;
+	return (sync == SYNC_FUNCTIONS + 1 || sync == 2 * SYNC_FUNCTIONS) && !m->facts.exits;
 }
 
 struct set_choice {

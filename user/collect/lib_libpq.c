@@ -92,10 +92,20 @@ static void prove_error_fields(const struct lib_file *lf, struct lib_match *m)
 
 /*
  * PQexecFinish(conn) is static, and last in PQexec, PQexecParams, PQprepare and PQexecPrepared: `while (res =
- * PQgetResult(conn)) { PQclear(last); last = res; … } return last;`. It is that function if all four call or
- * jump to it and it has one call of PQclear, one or more of PQgetResult, and none of PQputCopyEnd (that is
- * PQexecStart, which drains).
+ * PQgetResult(conn)) { PQclear(last); last = res; … } return last;`. It is a function that all four call or jump
+ * to (5.15), or part of each of them (5.17 as gcc 14 compiles it), and known by one call of PQclear, one or more of
+ * PQgetResult, and none of PQputCopyEnd (that is PQexecStart, which drains).
  */
+#define SYNC_COUNT 4
+static const struct {
+	const char *name;
+	const char *
+		clear; /* the row of its call of PQclear; where all have one in common that is the first one's */
+} sync_row[SYNC_COUNT] = {{"PQexec", "PQclear"},
+			  {"PQexecParams", "PQclear_in_PQexecParams"},
+			  {"PQprepare", "PQclear_in_PQprepare"},
+			  {"PQexecPrepared", "PQclear_in_PQexecPrepared"}};
+
 struct tail {
 	uint64_t clear; /* the call of PQclear */
 	int clears, gets, puts;
@@ -120,13 +130,14 @@ static uint64_t next_function(const struct lib_file *lf, uint64_t addr)
 	return next;
 }
 
-static void look_at_tail(const struct lib_file *lf, uint64_t addr, struct tail *t)
+/* The call of PQclear, if what stands from `addr` to `end` is or contains PQexecFinish; else 0. */
+static uint64_t clear_in(const struct lib_file *lf, uint64_t addr, uint64_t end)
 {
-	uint64_t end = next_function(lf, addr), callee;
+	struct tail t = {0};
+	uint64_t callee;
 	const cs_insn *insn;
 	const char *name;
 
-	memset(t, 0, sizeof(*t));
 	for (int i = 0; i < TAIL_INSNS && addr < end && (insn = code_insn(lf->code, addr)); i++) {
 		uint64_t at = addr;
 
@@ -135,19 +146,20 @@ static void look_at_tail(const struct lib_file *lf, uint64_t addr, struct tail *
 		    code_callee(lf->code, insn, &callee, &name))
 			continue;
 		if (is_callee(name, callee, lf, "PQclear")) {
-			t->clear = at;
-			t->clears++;
+			t.clear = at;
+			t.clears++;
 		}
-		t->gets += is_callee(name, callee, lf, "PQgetResult");
-		t->puts += is_callee(name, callee, lf, "PQputCopyEnd");
+		t.gets += is_callee(name, callee, lf, "PQgetResult");
+		t.puts += is_callee(name, callee, lf, "PQputCopyEnd");
 	}
+	return t.clears == 1 && t.gets && !t.puts ? t.clear : 0;
 }
 
-/* Unnamed functions of the library that `name` calls, or ends in. */
-static size_t unnamed_callees(const struct lib_file *lf, const char *name, uint64_t callee[CALLEES])
+/* Unnamed functions of the library that `fn` calls, or ends in. */
+static size_t unnamed_callees(const struct lib_file *lf, const struct elf_symbol *fn,
+			      uint64_t callee[CALLEES])
 {
-	const struct elf_symbol *fn = lib_find(lf, name);
-	uint64_t addr = fn ? fn->addr : 0, end = fn ? addr + fn->size : 0, target;
+	uint64_t addr = fn->addr, end = addr + fn->size, target;
 	size_t count = 0;
 	const cs_insn *insn;
 
@@ -162,47 +174,51 @@ static size_t unnamed_callees(const struct lib_file *lf, const char *name, uint6
 	return count;
 }
 
-/* The call of PQclear in PQexecFinish; 0 = not found. */
-static uint64_t clear_of_earlier(const struct lib_file *lf)
+/* Where one of the synchronous functions clears its earlier results; 0 = not found. */
+static uint64_t clear_of(const struct lib_file *lf, const char *name)
 {
-	static const char *const sync[] = {"PQexec", "PQexecParams", "PQprepare", "PQexecPrepared"};
-	uint64_t clear = 0, callee[CALLEES];
+	const struct elf_symbol *fn = lib_find(lf, name);
+	uint64_t callee[CALLEES], clear;
+	size_t count;
 
-	for (size_t i = 0; i < sizeof(sync) / sizeof(*sync); i++) {
-		size_t count = unnamed_callees(lf, sync[i], callee);
-		uint64_t found = 0;
-
-		for (size_t k = 0; k < count; k++) {
-			struct tail t;
-
-			look_at_tail(lf, callee[k], &t);
-			if (t.clears == 1 && t.gets && !t.puts)
-				found = t.clear;
-		}
-		if (!found || (clear && found != clear))
-			return 0;
-		clear = found;
-	}
+	if (!fn)
+		return 0;
+	clear = clear_in(lf, fn->addr, fn->addr + fn->size);
+	count = clear ? 0 : unnamed_callees(lf, fn, callee);
+	for (size_t i = 0; i < count && !clear; i++)
+		clear = clear_in(lf, callee[i], next_function(lf, callee[i]));
 	return clear;
+}
+
+static int locate_sync(const struct lib_file *lf, const struct lib_symbol *symbol, struct elf_symbol *fn)
+{
+	uint64_t clear[SYNC_COUNT];
+
+	for (int i = 0; i < SYNC_COUNT; i++) {
+		clear[i] = clear_of(lf, sync_row[i].name);
+		if (!clear[i])
+			return 0;
+	}
+	for (int i = 0; i < SYNC_COUNT; i++) {
+		if (strcmp(symbol->name, sync_row[i].clear) != 0)
+			continue;
+		*fn = (struct elf_symbol){.addr = clear[i]};
+		return !i || clear[i] != clear[0];
+	}
+	*fn = *lib_find(lf, symbol->name);
+	return 1;
 }
 
 static int locate(const struct lib_file *lf, const struct lib_match *m, const struct lib_symbol *symbol,
 		  struct elf_symbol *fn)
 {
 	const struct elf_symbol *named = lib_find(lf, symbol->name);
-	uint64_t clear;
 
-	if (!named)
-		return 0;
-	*fn = *named;
-	if (symbol->sets != APM_PQ_SYNC)
-		return 1;
-	clear = clear_of_earlier(lf);
-	if (!strcmp(symbol->name, "PQclear")) {
-		memset(fn, 0, sizeof(*fn));
-		fn->addr = clear;
-	}
-	return clear != 0;
+	if (symbol->sets == APM_PQ_SYNC)
+		return locate_sync(lf, symbol, fn);
+	if (named)
+		*fn = *named;
+	return named != NULL;
 }
 
 static void prove(const struct lib_file *lf, struct lib_match *m)
