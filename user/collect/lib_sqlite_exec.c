@@ -476,6 +476,9 @@ int sqlite_executions(const struct lib_file *lf, struct lib_match *m, const char
 	struct stores begun, ended;
 	struct failed_calls failed;
 
+	*what = "anything (only code of x86-64 is read)";
+	if (!code_is_x86(lf->code))
+		return -ENOENT;
 	*what = "the state (sqlite3_stmt_busy)"; /* before 3.38 it is no number of its own */
 	if (state < 0)
 		return -ENOENT;
