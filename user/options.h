@@ -94,7 +94,7 @@ struct options {
 	uint32_t max_sql;	 /* bytes of statement text */
 	uint32_t sample_freq;	 /* Hz, 0 = no CPU profile */
 	uint64_t usage_every_ns; /* between two looks at what processes use */
-	int aggregate;	     /* as little as possible is probed: whole executions, not each row */
+	int aggregate;		 /* as little as possible is probed: whole executions, not each row */
 	double max_overhead; /* share of one core, or of what the targets use if that is more; 0 = no limit */
 	uint32_t ring_mb;    /* a power of two */
 	int show_literals;

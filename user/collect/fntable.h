@@ -27,7 +27,7 @@ void fntable_note(struct fntable_trail *t, const struct cs_insn *insn);
  * loaded from a field of an object: looks in the code from `start` to `end` for tables of this file that are
  * stored to such a field, and gives the functions in their slots. How many, at most max; 0 = cannot be told.
  */
-size_t fntable_targets(struct code *c, const struct fntable_trail *t, const struct cs_insn *jump, uint64_t start,
-		       uint64_t end, uint64_t *fn, size_t max);
+size_t fntable_targets(struct code *c, const struct fntable_trail *t, const struct cs_insn *jump,
+		       uint64_t start, uint64_t end, uint64_t *fn, size_t max);
 
 #endif
